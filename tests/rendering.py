@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
@@ -9,11 +10,8 @@ from cookiecutter.main import cookiecutter
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def copy_template(destination: Path) -> Path:
-    """Copy what git tracks, or would track, to `destination` and return it.
-
-    Files that git ignores (caches, environments) stay behind, as they would in a clone.
-    """
+def template_files() -> list[Path]:
+    """Return the files that git tracks, or would track, relative to the template's folder."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -21,18 +19,37 @@ def copy_template(destination: Path) -> Path:
         capture_output=True,
         text=True,
     ).stdout
-    for name in filter(None, listing.split("\0")):
-        source = ROOT / name
-        if source.exists():
-            target = destination / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+    return [Path(name) for name in sorted(set(listing.split("\0"))) if name and (ROOT / name).exists()]
+
+
+def copy_template(destination: Path) -> Path:
+    """Copy what git tracks, or would track, to `destination` and return it.
+
+    Files that git ignores (caches, environments) stay behind, as they would in a clone.
+    """
+    for name in template_files():
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
     return destination
+
+
+def settings_file(folder: Path) -> Path:
+    """Write cookiecutter's settings into `folder`, so that those of the user neither count nor change."""
+    path = folder / "cookiecutter.yml"
+    path.write_text(f"cookiecutters_dir: {folder / 'cookiecutters'}\nreplay_dir: {folder / 'replay'}\n")
+    return path
 
 
 def render(template: Path, output_dir: Path, **answers: str) -> Path:
     """Render `template` without prompts into `output_dir`; return the service's folder."""
     output_dir.mkdir(parents=True, exist_ok=True)
-    return Path(
-        cookiecutter(str(template), no_input=True, output_dir=str(output_dir), extra_context=answers)
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        service = cookiecutter(
+            str(template),
+            no_input=True,
+            output_dir=str(output_dir),
+            extra_context=answers,
+            config_file=str(settings_file(Path(folder))),
+        )
+    return Path(service)

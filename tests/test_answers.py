@@ -69,7 +69,7 @@ BAD = [
     ("project_slug", "team\\desk", "such as team-desk"),
     ("project_slug", "desk\0", "control character"),
     ("project_slug", "d" * 41, "at most 40"),
-    ("project_slug", "d" * 300, "at most 40"),
+    ("project_slug", "e" * 300, "at most 40"),
     ("project_slug", "fastapi", "such as fastapi-service"),
     ("project_slug", "psycopg-binary", "a package that the service installs"),
     ("project_slug", "nul", "or of a device"),

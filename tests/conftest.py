@@ -1,0 +1,85 @@
+"""What the template's tests share: the template, the service rendered from it, and the users to run it as."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from filelock import FileLock
+from rendering import ROOT, copy_template
+from service import Account, Service, ordinary_user, outside_environment, render_from_outside, superuser
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the template as it stands in the working tree. Tests change nothing in it."""
+    return copy_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a user who knows nothing of this run: what a rendered service's commands get."""
+    return outside_environment(tmp_path_factory.mktemp("outside"))
+
+
+@pytest.fixture(scope="session")
+def service(template: Path, outside: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """Helpdesk, rendered and installed once for all workers. Tests read it and run it, and change nothing in it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "service"
+    installed = folder / "installed"
+    with FileLock(f"{folder}.lock"):
+        if not installed.exists():
+            render_from_outside(template, folder, outside).run("uv", "sync", "--locked")
+            installed.touch()
+    return Service(folder / "helpdesk", outside, Account(folder))
+
+
+@pytest.fixture
+def clone_service(service: Service, tmp_path: Path) -> Callable[..., Service]:
+    """Return a function that gives a copy of Helpdesk for a test to change, run by `account` if one is given."""
+    clones = 0
+
+    def clone_service(account: Account | None = None) -> Service:
+        nonlocal clones
+        clones += 1
+        return service.clone((account.folder if account else tmp_path) / f"helpdesk-{clones}", account)
+
+    return clone_service
+
+
+@pytest.fixture(scope="session")
+def mypy_cache() -> str:
+    """A folder for mypy's cache, shared by all renders and kept between runs: from nothing, types take 40 s."""
+    return str(ROOT / ".cache" / "mypy-services")
+
+
+@pytest.fixture
+def ordinary_account(outside: dict[str, str]) -> Iterator[Account]:
+    """A user without root's rights, for `clone_service`: the one who runs the tests, or `nobody` if that is root."""
+    with ExitStack() as stack:
+        try:
+            account = stack.enter_context(ordinary_user(outside))
+        except LookupError as reason:
+            unavailable(reason)
+        yield account
+
+
+@pytest.fixture
+def root_account() -> Iterator[Account]:
+    """A user with root's rights, for `clone_service`: the one who runs the tests, or root by way of sudo."""
+    with ExitStack() as stack:
+        try:
+            account = stack.enter_context(superuser())
+        except LookupError as reason:
+            unavailable(reason)
+        yield account
+
+
+def unavailable(reason: LookupError) -> NoReturn:
+    """Skip the test for `reason`; fail it under CI, where nothing may be left out unseen."""
+    if os.environ.get("CI"):
+        pytest.fail(str(reason))
+    pytest.skip(str(reason))

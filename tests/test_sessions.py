@@ -1,0 +1,188 @@
+"""The sessions of a rendered service, run from outside: what they run, what they say, what they leave."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TIERS = ("unit", "integration", "committed")
+
+
+def collected(service, *arguments: str) -> int:
+    """Return how many tests pytest finds, without running them."""
+    done = service.run("uv", "run", "--locked", "pytest", "--collect-only", "-q", *arguments)
+    (number,) = re.findall(r"(\d+)(?:/\d+)? tests? collected", done.stdout)
+    return int(number)
+
+
+@pytest.mark.parametrize("user", ["ordinary", "root"])
+def test_each_tier_runs_all_of_its_tests_for_ordinary_users_and_root(clone_service, request, user):
+    service = clone_service(request.getfixturevalue(f"{user}_account"))
+    done = service.nox("-s", *TIERS)
+    expected = [collected(service, f"tests/{tier}") for tier in TIERS]
+    assert done.counts == [{"passed": number} for number in expected]
+    assert sum(expected) >= 80
+    assert min(expected) >= 10
+    assert "Installed" not in done.output.split("Running session integration")[1]
+
+
+def test_ci_runs_everything_and_leaves_reports_and_measured_times(clone_service):
+    service = clone_service()
+    done = service.nox("-s", "ci")
+    suites = ET.parse(service.folder / ".cache/tests/junit.xml").getroot()
+    cases = [case.get("classname").split(".")[1] for case in suites.iter("testcase")]
+    assert {tier: cases.count(tier) for tier in TIERS} == {
+        tier: collected(service, f"tests/{tier}") for tier in TIERS
+    }
+    assert not [*suites.iter("failure"), *suites.iter("error"), *suites.iter("skipped")]
+    coverage = ET.parse(service.folder / ".cache/tests/coverage.xml").getroot()
+    assert float(coverage.get("line-rate")) >= 0.95
+    measured = json.loads((service.folder / ".cache/tests/durations.json").read_text())["tests"]
+    assert len(measured) == len(cases)
+    assert "\x1b[" not in done.output, "no colour where there is no terminal"
+
+    # What was measured decides from now on.
+    fast = sum(seconds < 0.1 for seconds in measured.values())
+    assert collected(service, "-m", "fast") == fast
+    assert collected(service, "-m", "slow or medium") == len(cases) - fast
+
+    slowest = service.nox("-s", "slowest", "--", "tests/unit/test_pagination.py")
+    assert "slowest 50 tests" in slowest.stdout
+    assert "slowest 50 fixtures" in slowest.stdout
+    assert re.search(r"import helpdesk\.app: \d+ ms", slowest.stdout)
+
+
+def test_ci_fails_when_coverage_is_below_its_floor(clone_service):
+    service = clone_service()
+    done = service.nox("-s", "ci", "--", "tests/unit/test_pagination.py", status=1)
+    assert "Required test coverage of 95.0% not reached" in done.stdout
+
+
+def test_an_explicit_speed_wins_and_a_new_test_takes_its_tiers_usual_speed(clone_service):
+    service = clone_service()
+    (service.folder / "tests/unit/test_new.py").write_text(
+        "import pytest\n\n@pytest.mark.slow\ndef test_declared():\n    pass\n\n\ndef test_new():\n    pass\n"
+    )
+    done = service.nox("-s", "slow", "fast", "medium", "--", "tests/unit/test_new.py")
+    # A session of which there are no tests is no failure.
+    assert [counts.get("passed", 0) for counts in done.counts] == [1, 1, 0]
+
+
+def test_arguments_pass_through_to_pytest(service):
+    done = service.nox("-s", "fast", "--", "tests/unit/test_pagination.py", "-k", "refused", "-v")
+    assert "tests/unit/test_pagination.py::" in done.stdout
+    assert "tests/unit/test_models.py" not in done.stdout
+    assert 0 < done.counts[0]["passed"] < collected(service, "tests/unit/test_pagination.py")
+
+
+def test_sessions_read_like_documentation(service):
+    listing = service.nox("-l").stdout
+    described = dict(re.findall(r"^[*-] (\w+) -> ([A-Z].{10,}\.)$", listing, re.MULTILINE))
+    assert list(described) == [
+        *("fast", "unit", "integration", "committed", "medium", "slow", "full", "ci", "slowest"),
+        *("serve", "lint", "types", "migrations", "clean"),
+    ]
+    assert "* fast" in listing
+
+
+def test_fixtures_read_like_documentation(service):
+    listing = service.run("uv", "run", "--locked", "pytest", "--fixtures", "-q").stdout
+    ours = re.findall(r"^(\w+)(?: \[\w+ scope\])? -- tests/.*\n    (\S.*)", listing, re.MULTILINE)
+    described = dict(ours)
+    assert described.keys() >= {
+        "db_session",
+        "client",
+        "redis_client",
+        "fake_ai",
+        "fake_secrets",
+        "committed_db",
+        "make",
+    }
+    assert [name for name, text in ours if not re.match("[A-Z\"'`p]", text) or "no docstring" in text] == []
+
+
+def test_without_uv_or_lock_a_session_says_what_to_do(clone_service):
+    service = clone_service()
+    service.run("uv", "sync", "--locked")
+    nox = str(service.folder / ".venv/bin/nox")
+    done = service.run(nox, "-s", "fast", status=1, PATH="/usr/bin:/bin")
+    assert 'uv is missing: run `pip install "nox[uv]"`' in done.output
+    (service.folder / "uv.lock").unlink()
+    done = service.run(nox, "-s", "fast", status=1)
+    assert "uv.lock is missing: run `uv lock`" in done.output
+
+
+def test_bytecode_is_kept_also_where_the_environment_forbids_it(clone_service):
+    for number, command in enumerate((("nox", "-s", "unit", "--"), ("pytest",))):
+        service = clone_service()
+        service.run(
+            *("uv", "run", "--locked", *command, "tests/unit/test_pagination.py"), PYTHONDONTWRITEBYTECODE="1"
+        )
+        assert list(service.folder.glob("tests/unit/__pycache__/test_pagination*.pyc")), number
+
+
+def test_a_unit_run_loads_neither_plugins_nor_libraries_of_the_other_tiers(clone_service):
+    service = clone_service()
+    (service.folder / "tests/unit/test_loaded.py").write_text(
+        "import sys\n\n\ndef test_loaded(client, pytestconfig):\n"
+        "    assert client.get('/tickets').status_code == 200\n"
+        "    unused = {'psycopg', 'alembic', 'pytest_postgresql', 'fakeredis', 'redis', 'openai', 'pytest_cov'}\n"
+        "    assert unused & sys.modules.keys() == set()\n"
+        "    plugins = {name for name, _ in pytestconfig.pluginmanager.list_name_plugin()}\n"
+        "    assert not [name for name in plugins if 'postgres' in name or name in ('anyio', '_cov')]\n"
+    )
+    for workers in "0", "1":
+        service.run("uv", "run", "--locked", "pytest", "-n", workers, "tests/unit/test_loaded.py")
+    # The database tiers do need them, so the check can fail.
+    (service.folder / "tests/unit/test_loaded.py").rename(service.folder / "tests/integration/test_loaded.py")
+    done = service.run("uv", "run", "--locked", "pytest", "tests/integration/test_loaded.py", status=1)
+    assert "psycopg" in done.stdout
+
+
+def test_lint_types_and_migrations_find_what_is_wrong(clone_service, mypy_cache):
+    service = clone_service()
+    models = service.folder / "src/helpdesk/models.py"
+    models.write_text(
+        models.read_text().replace(
+            "    name: Mapped[str] = mapped_column(String(200))\n",
+            "    name: Mapped[str] = mapped_column(String(200))\n    phone: Mapped[str | None] = mapped_column(String(50))\n",
+        )
+    )
+    (service.folder / "src/helpdesk/wrong.py").write_text('import os\n\nNUMBER: int = "one"\n')
+    done = service.nox("-s", "lint", "types", "migrations", status=1, MYPY_CACHE_DIR=mypy_cache)
+    assert "`os` imported but unused" in done.stdout
+    assert "Incompatible types in assignment" in done.stdout
+    assert "phone" in done.stdout
+    assert "Ran 3 sessions" in done.output
+    assert not re.search(r"\* (lint|types|migrations): success", done.output)
+
+
+def test_clean_removes_caches_and_the_embedded_server(template, outside, tmp_path):
+    from service import render_from_outside
+
+    # Under another name: the server of "helpdesk" is in use by the tests beside this one.
+    service = render_from_outside(template, tmp_path, outside, project_name="Cleaned Away")
+    service.run("uv", "run", "--locked", "pytest", "-q", "tests/integration/test_constraints.py")
+    where = "from tools.embedded_postgres import EmbeddedPostgres as E; print(E()._folder)"
+    folder = Path(service.run("uv", "run", "--locked", "python", "-c", where).stdout.strip())
+    assert list(folder.glob("data-*"))
+    service.nox("-s", "clean")
+    assert not folder.exists()
+    assert not (service.folder / ".cache").exists()
+    assert not (service.folder / ".pytest_cache").exists()
+
+
+def test_the_machinery_a_service_carries_stays_small(service):
+    files = [*service.folder.glob("tests/plugins/*.py"), *service.folder.glob("tools/*.py")]
+    assert 500 < sum(len(file.read_text().splitlines()) for file in files) < 1500
+
+
+def test_no_package_of_the_lock_can_be_a_services_name(service, template):
+    hook = (template / "hooks/pre_gen_project.py").read_text()
+    (taken,) = re.findall(r'TAKEN = words\(\s*"""(.*?)"""', hook, re.DOTALL)
+    locked = set(re.findall(r'^name = "(.+)"$', (service.folder / "uv.lock").read_text(), re.MULTILINE))
+    assert locked - {"helpdesk"} - set(taken.split()) == set()

@@ -1,0 +1,174 @@
+"""The workflow of a service, and the template's own: valid, pinned, with few rights, and nothing in them but sessions."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rendering import ROOT, render
+from workflows import CHECKERS, commands, load
+
+pytestmark = pytest.mark.fast
+
+OWN = ROOT / ".github" / "workflows" / "tests.yml"
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+
+
+@pytest.fixture(scope="module")
+def renders(template, tmp_path_factory):
+    """Return a function that gives the workflow of a service whose lowest Python is the one given."""
+    # Without hooks, which take most of a render's time and have no hand in this.
+    bare = tmp_path_factory.mktemp("bare") / "template"
+    shutil.copytree(template, bare, ignore=shutil.ignore_patterns("hooks"))
+    done: dict[str, Path] = {}
+
+    def renders(lowest: str) -> Path:
+        if lowest not in done:
+            service = render(bare, tmp_path_factory.mktemp("rendered"), python_version=lowest)
+            done[lowest] = service / ".github" / "workflows" / "tests.yml"
+        return done[lowest]
+
+    return renders
+
+
+@pytest.fixture(params=["the template's", "a service's"])
+def workflow(request, renders) -> Path:
+    """A workflow to check."""
+    return OWN if request.param == "the template's" else renders("3.11")
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_checkers_find_nothing(workflow, checker):
+    assert CHECKERS[checker](workflow) == []
+
+
+@pytest.mark.parametrize(
+    ("checker", "found", "good", "bad"),
+    [
+        ("schema", "permissions", "permissions: {}", "permissions: []"),
+        ("schema", "timeout", "timeout-minutes: 5", "timeout-minutes: soon"),
+        ("zizmor", "unpinned-uses", "@05ac9388f0aebcb5727afa17fcccfecd6f8ec5fe # v1.2.2", "@v1"),
+        ("zizmor", "artipacked", "persist-credentials: false", "fetch-depth: 1"),
+        (
+            "zizmor",
+            "template-injection",
+            "run: uv run",
+            "run: echo ${{ github.event.pull_request.title }} && uv run",
+        ),
+        ("zizmor", "excessive-permissions", "permissions: {}", "permissions: write-all"),
+        ("actionlint", "pyhton", "matrix.python", "matrix.pyhton"),
+    ],
+)
+def test_checkers_find_what_is_put_into_a_workflow(renders, tmp_path, checker, found, good, bad):
+    text = renders("3.11").read_text(encoding="utf-8")
+    assert good in text
+    broken = tmp_path / "tests.yml"
+    broken.write_text(text.replace(good, bad), encoding="utf-8")
+    assert found in "\n".join(CHECKERS[checker](broken))
+
+
+def test_actions_are_pinned_by_commit_with_the_version_beside_it(renders):
+    pins: dict[str, set[str]] = {}
+    for workflow in (OWN, renders("3.11")):
+        for line in workflow.read_text(encoding="utf-8").splitlines():
+            if "uses:" in line:
+                match = re.fullmatch(
+                    r" +(?:- )?uses: ([\w.-]+/[\w./-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)", line
+                )
+                assert match, f"not pinned by commit and version: {line}"
+                pins.setdefault(match[1], set()).add(match[2])
+    assert {action: pin for action, pin in pins.items() if len(pin) > 1} == {}
+
+
+def test_jobs_have_few_rights_and_an_end(workflow):
+    loaded = load(workflow)
+    assert loaded["permissions"] == {}
+    for name, job in loaded["jobs"].items():
+        assert job["permissions"] in ({}, {"contents": "read"}), name
+        assert job["timeout-minutes"] <= 30, name
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_it_runs_for_every_way_into_main(workflow):
+    loaded = load(workflow)
+    assert set(loaded["on"]) == {"push", "pull_request", "merge_group", "workflow_dispatch"}
+    assert loaded["on"]["push"] == {"branches": ["main"]}
+    # A pull request's runs share a group, and only they are cancelled.
+    assert loaded["concurrency"]["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    assert "github.event.pull_request.number || github.run_id" in loaded["concurrency"]["group"]
+
+
+def test_all_green_comes_last_and_needs_every_other_job(workflow):
+    jobs = load(workflow)["jobs"]
+    *others, last = jobs
+    assert last == jobs[last]["name"] == "all-green"
+    assert jobs[last]["needs"] == others
+    # The words are those of the action: it fails for a job that failed, was skipped or cancelled unless told otherwise.
+    assert jobs[last]["if"] == "${{ always() }}"
+    (step,) = jobs[last]["steps"]
+    assert step["uses"].startswith("re-actors/alls-green@")
+    assert step["with"] == {"jobs": "${{ toJSON(needs) }}"}
+    assert not any("if" in job or "continue-on-error" in job for name, job in jobs.items() if name != last)
+
+
+@pytest.mark.parametrize("lowest", PYTHONS)
+def test_each_supported_python_is_tested(renders, lowest):
+    jobs = load(renders(lowest))["jobs"]
+    supported = PYTHONS[PYTHONS.index(lowest) :]
+    assert jobs["fast"]["strategy"]["matrix"]["python"] == supported
+    assert jobs["ci"]["strategy"]["matrix"]["python"] == list(dict.fromkeys([supported[0], supported[-1]]))
+    for job in jobs.values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("astral-sh/setup-uv@"):
+                assert step["with"]["python-version"] in (lowest, "${{ matrix.python }}")
+                assert step["with"]["enable-cache"] is True
+
+
+def test_the_templates_own_workflow_tries_the_lowest_and_the_highest_python():
+    assert load(OWN)["jobs"]["ci"]["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
+
+
+def nox_list(noxfile: Path, *sessions: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nox", "--noxfile", str(noxfile), "--list", "--session", *sessions]
+    return subprocess.run(command, capture_output=True, encoding="utf-8")
+
+
+def test_every_step_of_a_service_is_a_nox_session_that_exists(renders):
+    workflow = renders("3.11")
+    noxfile = workflow.parents[2] / "noxfile.py"
+    run = dict(commands(workflow))
+    assert list(run) == ["static", "fast", "ci"]
+    called: list[str] = []
+    for command in run.values():
+        match = re.fullmatch(r"uv run --locked nox -s ([a-z ]+)", command)
+        assert match, f"more than a nox session: {command}"
+        called += match[1].split()
+    listed = nox_list(noxfile, *called)
+    assert listed.returncode == 0, listed.stderr
+    assert nox_list(noxfile, *called, "unheard-of").returncode != 0
+
+
+def test_every_step_of_the_template_is_a_command_of_its_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    called: list[str] = []
+    for _, command in commands(OWN):
+        match = re.fullmatch(r"python3? (bootstrap\.py ([a-z]+))", command)
+        assert match, f"more than one session: {command}"
+        assert f"$ python3 {match[1]}\n" in readme
+        called.append(match[2])
+    listed = nox_list(ROOT / "noxfile.py", *called)
+    assert listed.returncode == 0, listed.stderr
+
+
+def test_reports_are_uploaded_from_where_the_session_writes_them(renders):
+    workflow = renders("3.11")
+    (upload,) = (
+        step for step in load(workflow)["jobs"]["ci"]["steps"] if "upload-artifact@" in step.get("uses", "")
+    )
+    assert upload["if"] == "${{ !cancelled() }}"
+    assert upload["with"]["include-hidden-files"] is True
+    assert upload["with"]["path"].split() == [".cache/tests/junit.xml", ".cache/tests/coverage.xml"]

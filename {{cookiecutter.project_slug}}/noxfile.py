@@ -1,0 +1,127 @@
+"""Every way to run this service's tests: `nox -l` lists them, `nox -s fast -- -k ticket` passes arguments on to pytest."""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+import nox.virtualenv
+
+nox.needs_version = ">=2026.10"
+# uv keeps one environment for all sessions, so that the second one installs nothing.
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["fast"]
+
+REPORTS = Path(".cache", "tests")
+
+
+def run(session: nox.Session, *command: str, success_codes: tuple[int, ...] = (0,)) -> None:
+    """Run a command in the service's environment, which uv makes or updates if need be."""
+    if not nox.virtualenv.HAS_UV:
+        session.error('uv is missing: run `pip install "nox[uv]"`')
+    if not Path("uv.lock").exists():
+        session.error("uv.lock is missing: run `uv lock`, and commit it")
+    env = {
+        "PYTHONDONTWRITEBYTECODE": None,  # it would have every run compile everything anew
+        "VIRTUAL_ENV": None,  # somebody else's, where one is active
+        "UV_PYTHON": os.environ.get("UV_PYTHON"),  # nox drops it
+    }
+    uv_run = [nox.virtualenv.UV, "run", "--locked", *command]
+    session.run(*uv_run, external=True, env=env, success_codes=success_codes)
+
+
+def pytest(session: nox.Session, *options: str, path: str = "tests", may_be_empty: bool = False) -> None:
+    """Run pytest on `path`, unless the session was given paths of its own."""
+    given = [argument for argument in session.posargs if Path(argument.partition("::")[0]).exists()]
+    paths = [] if given else [path]
+    command = ["pytest", "--numprocesses=auto", *options, *session.posargs, *paths]
+    run(session, *command, success_codes=(0, 5) if may_be_empty else (0,))  # 5: no test was selected
+
+
+@nox.session
+def fast(session: nox.Session) -> None:
+    """Every test measured as fast, in whichever tier; stops at the third failure."""
+    pytest(session, "-m", "fast", "--maxfail=3")
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The unit tier: SQLite in memory, no network."""
+    pytest(session, path="tests/unit")
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """The integration tier: PostgreSQL, rolled back after each test."""
+    pytest(session, path="tests/integration")
+
+
+@nox.session
+def committed(session: nox.Session) -> None:
+    """The committed tier: PostgreSQL, a database of its own for each test."""
+    pytest(session, path="tests/committed")
+
+
+@nox.session
+def medium(session: nox.Session) -> None:
+    """Every test measured as medium: 0.1 s to 1 s."""
+    pytest(session, "-m", "medium", may_be_empty=True)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Every test measured as slow: 1 s and more."""
+    pytest(session, "-m", "slow", may_be_empty=True)
+
+
+@nox.session
+def full(session: nox.Session) -> None:
+    """Every test."""
+    pytest(session)
+
+
+@nox.session
+def ci(session: nox.Session) -> None:
+    """Every test, as CI runs them: with coverage, which has a floor, and JUnit XML."""
+    coverage = ["-p", "pytest_cov", "--cov", "--cov-report=term", "--cov-report=xml"]
+    pytest(session, *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
+
+
+@nox.session
+def slowest(session: nox.Session) -> None:
+    """The 50 slowest tests and fixtures, and what importing the service takes."""
+    run(session, "pytest", "-q", "--slowest=50", *session.posargs)
+    run(session, "python", "-m", "tools.import_time")
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """The service itself, on an embedded database where none is configured."""
+    run(session, "python", "-m", "tools.serve", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff, rules and format; `nox -s lint -- --fix` mends what it can."""
+    run(session, "ruff", "check", *session.posargs)
+    run(session, "ruff", "format", *([] if "--fix" in session.posargs else ["--check"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over service, tests and tools."""
+    run(session, "mypy", *session.posargs)
+
+
+@nox.session
+def migrations(session: nox.Session) -> None:
+    """Models and migrations agree on PostgreSQL, and each migration can be taken back."""
+    pytest(session, path="tests/integration/test_migrations.py")
+
+
+@nox.session
+def clean(session: nox.Session) -> None:
+    """Remove what the sessions left: caches, measured times, the embedded server and its databases."""
+    run(session, "python", "-m", "tools.embedded_postgres", "remove")
+    for caches in (".cache", ".pytest_cache"):
+        shutil.rmtree(caches, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A help desk: customers open tickets, agents claim, summarise and close them."""

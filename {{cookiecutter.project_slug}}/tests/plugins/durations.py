@@ -1,0 +1,168 @@
+# Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
+"""How long each test takes, measured by every run and kept in `.cache/tests/durations.json`.
+
+A test's time is its call and its own set-up and tear-down. What a session or module fixture costs, or an import that
+waits for its first use, isn't charged to the test that happened to come first: it says nothing about that test.
+"""
+
+import builtins
+import json
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FORMAT = 1
+
+
+class Store:
+    """Seconds by node id, kept in a JSON file: `{"format": 1, "tests": {"tests/unit/test_a.py::test_b": 0.004}}`."""
+
+    def __init__(self, path: Path) -> None:
+        """Read `path`. A file that is missing or broken counts as empty: the next run writes a new one."""
+        self.path = path
+        self.tests = self._read()
+
+    def add(self, measured: dict[str, float]) -> None:
+        """Merge what a run measured and write the file; forget tests whose file is gone.
+
+        A time falls at once and rises by a quarter per run at the most: a busy machine only ever adds to it.
+        """
+        merged = self._read()
+        for nodeid, seconds in measured.items():
+            merged[nodeid] = round(min(seconds, merged.get(nodeid, seconds) * 1.25 + 0.001), 5)
+        root = self.path.parents[2]
+        exists = {file: (root / file).exists() for file in {nodeid.partition("::")[0] for nodeid in merged}}
+        self.tests = {
+            nodeid: merged[nodeid] for nodeid in sorted(merged) if exists[nodeid.partition("::")[0]]
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed when complete, so that a run beside this one never reads half a file.
+        temporary = self.path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps({"format": FORMAT, "tests": self.tests}, indent=0))
+        temporary.replace(self.path)
+
+    def _read(self) -> dict[str, float]:
+        try:
+            content = json.loads(self.path.read_text())
+            if content["format"] != FORMAT:
+                return {}
+            return {str(nodeid): float(seconds) for nodeid, seconds in content["tests"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+
+class ImportClock:
+    """Adds up the seconds that this process spends in imports, in whichever thread."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.seconds = 0.0
+        self._import = builtins.__import__
+        self._inside = threading.local()
+
+    def start(self) -> None:
+        """Count from now on."""
+        builtins.__import__ = self._timed
+
+    def stop(self) -> None:
+        """Count no longer."""
+        builtins.__import__ = self._import
+
+    def _timed(self, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self._inside, "import_", False):
+            return self._import(*args, **kwargs)
+        self._inside.import_ = True
+        started = time.perf_counter()
+        try:
+            return self._import(*args, **kwargs)
+        finally:
+            self._inside.import_ = False
+            self.seconds += time.perf_counter() - started
+
+
+class Stopwatch:
+    """Measures each test where it runs, and collects the times where the run is controlled."""
+
+    def __init__(self, store: Store, *, controls: bool) -> None:
+        """Take the store to write to at the end, if this process controls the run."""
+        self.measured: dict[str, float] = defaultdict(float)
+        self.fixtures: dict[str, list[float]] = defaultdict(list)
+        """Seconds of each set-up of a fixture in this process, by name and scope."""
+        self._store = store
+        self._controls = controls
+        self._failed: set[str] = set()
+        self._imports = ImportClock()
+        self._not_own = 0.0
+        self._own_teardown = 0.0
+
+    def pytest_sessionstart(self) -> None:
+        """Start counting imports."""
+        self._imports.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+        """Time a fixture, without those it depends on: they were set up before."""
+        started, imported = time.perf_counter(), self._imports.seconds
+        try:
+            return (yield)
+        finally:
+            seconds = time.perf_counter() - started
+            self.fixtures[f"{fixturedef.argname} ({fixturedef.scope})"].append(seconds)
+            if fixturedef.scope != "function":
+                self._not_own += seconds - (self._imports.seconds - imported)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None, None, None]:
+        """Begin a test."""
+        return (yield from self._phase())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, None, None]:
+        """Begin its call."""
+        return (yield from self._phase())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
+        """Begin its tear-down."""
+        self._own_teardown = 0.0
+        return (yield from self._phase())
+
+    def _phase(self) -> Generator[None, None, None]:
+        self._started, self._not_own = time.perf_counter(), 0.0
+        imported = self._imports.seconds
+        try:
+            return (yield)
+        finally:
+            self._not_own += self._imports.seconds - imported
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[object]) -> None:
+        """Note how far into the tear-down the test's own fixtures, which go first, were done."""
+        if fixturedef.scope == "function":
+            self._own_teardown = time.perf_counter() - self._started
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the test's own time to the report, which xdist carries to the controller."""
+        report = yield
+        seconds = self._own_teardown if report.when == "teardown" else report.duration
+        report.__dict__["own_seconds"] = max(seconds - self._not_own, 0.0)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add up the phases of a test. One that failed or was skipped took a time that says nothing."""
+        self.measured[report.nodeid] += getattr(report, "own_seconds", 0.0)
+        if report.outcome != "passed":
+            self._failed.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        """Keep what was measured, also of a run that was interrupted."""
+        self._imports.stop()
+        passed = {nodeid: time for nodeid, time in self.measured.items() if nodeid not in self._failed}
+        if self._controls and passed:
+            self._store.add(passed)

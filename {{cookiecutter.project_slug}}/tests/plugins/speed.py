@@ -1,0 +1,113 @@
+# Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
+"""What measured time decides: the markers `fast`, `medium` and `slow`, the number of workers, the list of the slowest.
+
+An explicit marker wins. A test that was never measured takes the usual speed of its tier.
+"""
+
+import os
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugins.durations import Stopwatch, Store
+from tests.plugins.tiers import tier_of
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+SPEEDS = {"fast": 0.1, "medium": 1.0, "slow": float("inf")}
+"""Each speed and the seconds below which a test has it."""
+UNMEASURED = {"unit": "fast", "integration": "fast", "committed": "medium"}
+"""The speed of a tier of which nothing was measured yet."""
+SECONDS_PER_WORKER = 10
+"""A worker imports and collects everything again. With less than this to do it costs more than it gains:
+1,882 light tests took 12.5 s in one process and 16 to 25 s in two."""
+
+_STORE = pytest.StashKey[Store]()
+_STOPWATCH = pytest.StashKey[Stopwatch]()
+
+
+def speed_of(seconds: float) -> str:
+    """Return the speed of a test that takes so long."""
+    return next(speed for speed, limit in SPEEDS.items() if seconds < limit)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--slowest`."""
+    parser.addoption(
+        "--slowest",
+        type=int,
+        default=0,
+        metavar="N",
+        help="list the N slowest tests and fixtures (run with -n 0: fixtures are counted in this process)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the store and declare the markers."""
+    bounds = {"fast": "under 0.1 s", "medium": "under 1 s", "slow": "1 s and more"}
+    for speed, bound in bounds.items():
+        config.addinivalue_line(
+            "markers", f"{speed}: measured time {bound}; written at a test, it wins over the measurement"
+        )
+    store = Store(config.rootpath / ".cache" / "tests" / "durations.json")
+    stopwatch = Stopwatch(store, controls=not hasattr(config, "workerinput"))
+    config.stash[_STORE] = store
+    config.stash[_STOPWATCH] = stopwatch
+    config.pluginmanager.register(stopwatch, "stopwatch")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its speed, before `-m` selects."""
+    measured = config.stash[_STORE].tests
+    usual = dict(UNMEASURED)
+    by_tier: dict[str, list[float]] = {}
+    for item in items:
+        if item.nodeid in measured:
+            by_tier.setdefault(tier_of(item.path, config) or "", []).append(measured[item.nodeid])
+    usual |= {tier: speed_of(median(times)) for tier, times in by_tier.items()}
+    for item in items:
+        if any(item.get_closest_marker(speed) for speed in SPEEDS):
+            continue
+        seconds = measured.get(item.nodeid)
+        tier = tier_of(item.path, config) or ""
+        item.add_marker(speed_of(seconds) if seconds is not None else usual.get(tier, "fast"))
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the number of workers for `-n auto`: none if the tests are done before another process had started."""
+    measured = (
+        config.stash[_STORE].tests
+        if _STORE in config.stash
+        else Store(config.rootpath / ".cache" / "tests" / "durations.json").tests
+    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    paths = [str(arg).partition("::")[0] for arg in config.known_args_namespace.file_or_dir]
+    seconds = [
+        time
+        for nodeid, time in measured.items()
+        if not paths or any(nodeid.startswith(path) for path in paths)
+    ]
+    if not seconds:
+        return cores
+    workers = min(cores, int(sum(seconds) / SECONDS_PER_WORKER))
+    return workers if workers > 1 else 0
+
+
+def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest.Config) -> None:
+    """List the slowest tests and fixtures if that was asked for."""
+    count = config.option.slowest
+    if not count:
+        return
+    stopwatch = config.stash[_STOPWATCH]
+    terminalreporter.section(f"slowest {count} tests (own set-up, call and own tear-down)")
+    for nodeid, seconds in sorted(stopwatch.measured.items(), key=lambda pair: -pair[1])[:count]:
+        terminalreporter.write_line(f"{seconds * 1000:9.1f} ms  {speed_of(seconds):6}  {nodeid}")
+    terminalreporter.section(f"slowest {count} fixtures (set-up without what they depend on)")
+    totals = sorted(stopwatch.fixtures.items(), key=lambda pair: -sum(pair[1]))[:count]
+    for name, times in totals:
+        each = f"{len(times)} times {sum(times) / len(times) * 1000:.1f} ms"
+        terminalreporter.write_line(f"{sum(times) * 1000:9.1f} ms  {name}: {each}")

@@ -1,0 +1,65 @@
+# Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
+"""Tiers: the folder a test lies in says what it may touch, and gives it the marker of that name.
+
+`tests/unit` may open no network socket. `tests/integration` and `tests/committed` have PostgreSQL, whose plugins are
+loaded only if such tests may run: a run of unit tests pays for none of them.
+"""
+
+from pathlib import Path
+
+import pytest
+
+TIERS = {
+    "unit": "logic and requests, on SQLite in memory; no network",
+    "integration": "on PostgreSQL, rolled back after each test",
+    "committed": "on PostgreSQL, in a database of its own, with real commits",
+}
+DATABASE_TIERS = {"integration", "committed"}
+
+
+def tier_of(path: Path, config: pytest.Config) -> str | None:
+    """Return the tier that a file or folder lies in; None if it lies in none, or holds several."""
+    try:
+        parts = path.relative_to(config.rootpath / "tests").parts
+    except ValueError:
+        return None
+    return parts[0] if parts and parts[0] in TIERS else None
+
+
+def needs_database(config: pytest.Config) -> bool:
+    """Tell whether the paths of this run include a tier with a database."""
+    paths = config.known_args_namespace.file_or_dir or [""]
+    here = config.invocation_params.dir
+    tiers = {tier_of((here / path.partition("::")[0]).resolve(), config) for path in paths}
+    return not tiers <= set(TIERS) - DATABASE_TIERS
+
+
+def _load_database_plugins(config: pytest.Config) -> None:
+    if needs_database(config):
+        config.pluginmanager.import_plugin("pytest_postgresql.plugin")
+        config.pluginmanager.import_plugin("tests.plugins.postgres")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Load what the database tiers need while options can still be added."""
+    _load_database_plugins(early_config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers. A worker of xdist loads its plugins only now."""
+    for tier, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{tier}: tier of the folder: {meaning}")
+    _load_database_plugins(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, before `-m` selects."""
+    for item in items:
+        tier = tier_of(item.path, config)
+        if tier is not None:
+            item.add_marker(tier)
+        if tier == "unit":
+            item.add_marker("disable_socket")

@@ -1,0 +1,28 @@
+"""The unit tier: SQLite in memory, rolled back after each test; no network."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from {{ cookiecutter.package_name }}.database import create_sessionmaker
+from {{ cookiecutter.package_name }}.models import Base
+
+from tests.plugins.rollback import rolled_back
+from tests.plugins.sqlite import memory_engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """SQLite in memory with all tables, made once per worker."""
+    engine = memory_engine(Base.metadata)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
+    """Opens sessions in a transaction that is rolled back after the test, whatever they commit."""
+    with rolled_back(engine) as connection:
+        yield create_sessionmaker(connection)
