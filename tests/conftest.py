@@ -20,8 +20,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a user who knows nothing of this run: what a rendered service's commands get."""
-    return outside_environment(tmp_path_factory.mktemp("outside"))
+    """The environment of a user who knows nothing of this run: what a rendered service's commands get.
+
+    But for one thing: services that this user's commands run in share a virtual environment, which uv points at the one
+    it works for. From an environment of its own each would compile all libraries anew, some seconds every time.
+    """
+    folder = tmp_path_factory.mktemp("outside")
+    return outside_environment(folder) | {"UV_PROJECT_ENVIRONMENT": str(folder / "environment")}
 
 
 @pytest.fixture(scope="session")

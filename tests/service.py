@@ -175,13 +175,17 @@ class Service:
     def clone(self, folder: Path, account: Account | None = None) -> "Service":
         """Copy the service to `folder`, which must not exist, without what git ignores; return the copy.
 
-        It can be changed, and has an environment of its own, which its first command installs from uv's cache: half a
-        second. For another `account`, `folder` must lie in that one's.
+        It can be changed. For another `account`, `folder` must lie in that one's, and the copy has a virtual environment
+        of its own, which its first command installs.
         """
-        account = account or self.account
-        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(".cache", ".venv", "__pycache__"))
+        ignored = shutil.ignore_patterns(".cache", ".venv", "__pycache__", ".pytest_cache")
+        shutil.copytree(self.folder, folder, ignore=ignored)
+        if account is None:
+            return replace(self, folder=folder)
         account.give(folder)
-        return Service(folder, self.environment | account.environment, account)
+        return Service(
+            folder, self.environment | {"UV_PROJECT_ENVIRONMENT": ".venv"} | account.environment, account
+        )
 
 
 def render_from_outside(template: Path, folder: Path, environment: dict[str, str], **answers: str) -> Service:

@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     """The app's settings. They lead nowhere: what a test may reach, its fixtures put in place."""
-    return Settings(
-        database_url="postgresql://nobody@database.invalid/none",
-        openai_api_key="sk-test",
-        openai_max_retries=0,
-        summary_ttl=60,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            patch.delenv(
+                name.upper(), raising=False
+            )  # a PORT of the developer's own is no business of the tests
+        return Settings(
+            database_url="postgresql://nobody@database.invalid/none",
+            openai_api_key="sk-test",
+            openai_max_retries=0,
+            summary_ttl=60,
+        )
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary=package["Summary"],
         version=package["Version"],
         lifespan=_lifespan,
+        responses=problems.RESPONSES,
     )
     redis_url = settings.redis_url
     app.state.settings = settings

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -31,12 +32,12 @@ def download(token: str, *, transport: "httpx2.BaseTransport | None" = None) -> 
             if response.status_code in (401, 403):
                 raise DopplerError("Doppler refused DOPPLER_TOKEN: issue a new service token for this config")
             response.raise_for_status()
-            secrets: dict[str, str] = response.json()
+            secrets = TypeAdapter(dict[str, str]).validate_json(response.content)
     except (httpx2.HTTPError, ValueError) as error:
         raise DopplerError(
             f"Doppler gave no secrets ({type(error).__name__}): check the network,"
             " or unset DOPPLER_TOKEN and set the variables themselves"
-        ) from error
+        ) from None  # the error may show what was received
     return secrets
 
 

@@ -8,11 +8,33 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from {{ cookiecutter.package_name }}.logs import REQUEST_ID
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDocument(BaseModel):
+    """What a request gets that can't be served."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+
+
+_CONTENT = {MEDIA_TYPE: {"schema": ProblemDocument.model_json_schema()}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request is at fault.", "content": _CONTENT},
+    "5XX": {"description": "The service, or what it depends on, is at fault.", "content": _CONTENT},
+}
+"""For the OpenAPI document."""
 
 
 class Problem(Exception):  # noqa: N818 - the name is the standard's

@@ -11,7 +11,7 @@ from {{ cookiecutter.package_name }}.models import Priority, Status
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 # PostgreSQL's text can't hold NUL: refused here, it is the client's error and not a crash of the database driver.
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
 ]
 Prose = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=r"^[^\x00]*$")

@@ -11,7 +11,6 @@ next run drops, from those of a run beside this one.
 
 import hashlib
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,10 +30,6 @@ OLDEST = 15
 """The first version with a choice of strategy for CREATE DATABASE."""
 
 ROOT = Path(__file__).parents[2]
-
-_RUN = "p[0-9a-f]{6}"
-"""What follows the prefix in the names of pytest-postgresql's databases: its own endings leave no room for more."""
-
 _SERVER = pytest.StashKey["_Server"]()
 
 
@@ -43,9 +38,9 @@ class _Server:
 
     def __init__(self) -> None:
         self._embedded: EmbeddedPostgres | None = None
-        with ThreadPoolExecutor(max_workers=1) as executor:
-            self._address: Future[Address] = executor.submit(self._find)
-            executor.shutdown(wait=False)
+        executor = ThreadPoolExecutor(max_workers=1)
+        self._address: Future[Address] = executor.submit(self._find)
+        executor.shutdown(wait=False)
 
     def _find(self) -> Address:
         url = os.environ.get("TEST_DATABASE_URL")
@@ -152,15 +147,13 @@ def alembic_upgrade(connection: Connection) -> None:
 class Databases:
     """Makes and drops this process's databases on the server, over one connection that holds their locks."""
 
-    def __init__(self, server: Address, run: str) -> None:
-        """Connect, and drop what killed runs left behind. `run` begins the names of pytest-postgresql's databases."""
+    def __init__(self, server: Address) -> None:
+        """Connect, and drop what killed runs left behind."""
         self.server = server
         self._admin = server.connect()
         fsync = self._admin.execute("SHOW fsync").fetchone()
         # Copying files beats writing them to the log, but only where the copies needn't be flushed to the disk.
         self._strategy = "FILE_COPY" if fsync == ("off",) else "WAL_LOG"
-        # Those have no locks of their own: every process of the run holds this one for them.
-        self._admin.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", [run])
         self._reap()
 
     def template(self) -> str:
@@ -196,7 +189,7 @@ class Databases:
 
     def drop(self, name: str) -> None:
         """Drop a database that this process made, and whatever is still connected to it."""
-        self._drop(name)
+        self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         self._unlock(name)
 
     def close(self) -> None:
@@ -242,20 +235,9 @@ class Databases:
             [_prefix(), f"{_prefix()}template_"],
         ).fetchall()
         for (name,) in rows:
-            match = re.match(re.escape(_prefix()) + _RUN, name)
-            owner = match.group() if match else name
-            row = self._admin.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [owner]).fetchone()
-            if row != (True,):
-                continue
-            if self._exists(name):  # and wasn't dropped by another process meanwhile
-                # pytest-postgresql marks one of its databases as a template, which can't be dropped as it is.
-                identifier = sql.Identifier(name)
-                self._admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(identifier))
-                self._drop(name)
-            self._unlock(owner)
-
-    def _drop(self, name: str) -> None:
-        self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            row = self._admin.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
+            if row == (True,):
+                self.drop(name)
 
     def _exists(self, name: str) -> bool:
         return (
@@ -280,9 +262,9 @@ def postgres_server(pytestconfig: pytest.Config) -> Address:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres_server: Address, pytestconfig: pytest.Config) -> Iterator[Databases]:
+def databases(postgres_server: Address) -> Iterator[Databases]:
     """What makes and drops databases on the server."""
-    databases = Databases(postgres_server, pytestconfig.option.postgresql_dbname)
+    databases = Databases(postgres_server)
     yield databases
     databases.close()
 

@@ -33,6 +33,13 @@ def test_the_document_names_the_package_and_its_version(client: TestClient) -> N
     }
 
 
+def test_the_document_says_that_errors_are_problem_documents(app: FastAPI) -> None:
+    for methods in app.openapi()["paths"].values():
+        for operation in methods.values():
+            assert "422" not in operation["responses"], "FastAPI's own form of it"
+            assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"]
+
+
 def test_the_document_has_every_endpoint(app: FastAPI) -> None:
     paths = app.openapi()["paths"]
 

@@ -51,6 +51,7 @@ def test_an_address_belongs_to_one_customer(
         pytest.param({"name": " \t"}, "name", id="blank name"),
         pytest.param({"name": "x" * 201}, "name", id="long name"),
         pytest.param({"name": "A\0da"}, "name", id="NUL in the name"),
+        pytest.param({"name": "Ada\nGrace"}, "name", id="two lines"),
         pytest.param({"email": None}, "email", id="no address"),
         pytest.param({"email": "ada"}, "email", id="no domain"),
         pytest.param({"email": "ada@example.com, eve@example.com"}, "email", id="two addresses"),

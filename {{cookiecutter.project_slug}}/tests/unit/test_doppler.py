@@ -48,7 +48,8 @@ def test_a_forbidden_config_is_reported_as_a_matter_of_the_token() -> None:
         pytest.param(httpx2.Response(429), "HTTPStatusError", id="rate limit"),
         pytest.param(httpx2.ConnectError("refused"), "ConnectError", id="no connection"),
         pytest.param(httpx2.ReadTimeout("slow"), "ReadTimeout", id="no answer"),
-        pytest.param(httpx2.Response(200, text="<html>"), "JSONDecodeError", id="a proxy's login page"),
+        pytest.param(httpx2.Response(200, text="<html>"), "ValidationError", id="a proxy's login page"),
+        pytest.param(httpx2.Response(200, json=None), "ValidationError", id="null"),
     ],
 )
 def test_no_secrets_is_an_error_that_says_why_and_what_to_do(
