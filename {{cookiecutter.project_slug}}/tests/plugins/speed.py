@@ -33,6 +33,10 @@ def speed_of(seconds: float) -> str:
     return next(speed for speed, limit in SPEEDS.items() if seconds < limit)
 
 
+def _open_store(config: pytest.Config) -> Store:
+    return Store(config.rootpath / ".cache" / "tests" / "durations.json")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--slowest`."""
     parser.addoption(
@@ -51,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "markers", f"{speed}: measured time {bound}; written at a test, it wins over the measurement"
         )
-    store = Store(config.rootpath / ".cache" / "tests" / "durations.json")
+    store = _open_store(config)
     stopwatch = Stopwatch(store, controls=not hasattr(config, "workerinput"))
     config.stash[_STORE] = store
     config.stash[_STOPWATCH] = stopwatch
@@ -79,17 +83,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the number of workers for `-n auto`: none if the tests are done before another process had started."""
-    measured = (
-        config.stash[_STORE].tests
-        if _STORE in config.stash
-        else Store(config.rootpath / ".cache" / "tests" / "durations.json").tests
-    )
+    # Asked before the plugins are configured, so the store isn't open yet.
+    measured = _open_store(config).tests
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    paths = [str(arg).partition("::")[0] for arg in config.known_args_namespace.file_or_dir]
+    selected = [
+        (config.invocation_params.dir / path.partition("::")[0]).resolve()
+        for path in config.known_args_namespace.file_or_dir or [""]
+    ]
     seconds = [
         time
         for nodeid, time in measured.items()
-        if not paths or any(nodeid.startswith(path) for path in paths)
+        if any((config.rootpath / nodeid.partition("::")[0]).is_relative_to(path) for path in selected)
     ]
     if not seconds:
         return cores
