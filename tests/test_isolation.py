@@ -68,10 +68,83 @@ def test_what_a_test_commits_is_gone_for_the_next_in_either_order_and_in_any_num
 
     # The same tests see the leak when there is one.
     rollback = service.folder / "tests/plugins/rollback.py"
-    rollback.write_text(rollback.read_text().replace("transaction.rollback()", "transaction.commit()"))
+    broken = rollback.read_text().replace("transaction.rollback()", "transaction.commit()")
+    rollback.write_text(broken.replace('"ROLLBACK TO SAVEPOINT guard"', '"RELEASE SAVEPOINT guard"'))
     for tier in "unit", "integration":
         done = pytest_(service, f"tests/{tier}/test_write_first.py", status=1)
         assert done.counts[0]["failed"] >= 4, tier
+
+
+LEAKS = """
+import pytest
+from sqlalchemy import func, select, text
+
+from helpdesk.models import Customer
+
+ADD = text("INSERT INTO customers (name, email, created_at) VALUES ('a', 'a', CURRENT_TIMESTAMP)")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request, db_session):
+    assert db_session.scalar(select(func.count()).select_from(Customer)) == 0
+
+
+def test_raw_commit(db_session):
+    db_session.execute(ADD)
+    db_session.execute(text("COMMIT"))
+
+
+def test_commit_and_begin(db_session):
+    db_session.execute(ADD)
+    db_session.execute(text("COMMIT"))
+    db_session.execute(text("BEGIN"))
+
+
+def test_connection_commit(db_session):
+    db_session.connection().execute(ADD)
+    db_session.connection().commit()
+
+
+def test_driver_commit(db_session):
+    db_session.connection().execute(ADD)
+    db_session.connection().connection.driver_connection.commit()
+
+
+def test_raw_rollback(client, db_session):
+    client.post("/customers", json={"name": "Ada", "email": "ada@example.com"})
+    db_session.execute(text("ROLLBACK"))
+
+
+def test_innocent(client, db_session):
+    client.post("/customers", json={"name": "Ada", "email": "ada@example.com"})
+    with pytest.raises(Exception, match="nonsense"):
+        db_session.execute(text("SELECT nonsense"))
+
+
+def test_second_connection(db_session, engine):
+    import psycopg
+
+    psycopg.connect(host=engine.url.query["host"], dbname=engine.url.database, user=engine.url.username)
+
+
+def test_innocent_after_all(client, db_session):
+    assert client.post("/customers", json={"name": "Ada", "email": "ada@example.com"}).status_code == 201
+"""
+
+
+@pytest.mark.parametrize("tier", ["unit", "integration"])
+def test_a_test_that_leaks_fails_by_name_and_the_next_one_is_right(clone_service, tier):
+    service = clone_service()
+    (service.folder / f"tests/{tier}/test_leaks.py").write_text(LEAKS)
+    selected = ("-k", "not second_connection") if tier == "unit" else ()
+    done = pytest_(service, f"tests/{tier}/test_leaks.py", *selected, status=1)
+    leaky = ["raw_commit", "commit_and_begin", "connection_commit", "driver_commit", "raw_rollback"]
+    named = re.findall(r"ERROR at teardown of test_(\w+) _+\nThe test ended the transaction", done.stdout)
+    assert named == leaky
+    assert done.stdout.count("what must really commit belongs in tests/committed") == len(leaky)
+    failed = re.findall(r"^FAILED tests/\w+/test_leaks.py::test_(\w+)", done.stdout, re.MULTILINE)
+    assert failed == ([] if tier == "unit" else ["second_connection"])
+    assert done.stdout.count("what needs several connections belongs in tests/committed") == len(failed)
 
 
 def test_editors_and_the_debugger_get_the_same_tiers_and_isolation(clone_service):

@@ -1,12 +1,14 @@
 """Fixtures of every tier. Each tier's conftest adds `sessions`: which database, and what happens to it afterwards."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from {{ cookiecutter.package_name }}.ai import Summarizer, get_summarizer
@@ -55,8 +57,11 @@ def http(app: FastAPI) -> Iterator[TestClient]:
 @pytest.fixture
 def db_session(sessions: sessionmaker[Session]) -> Iterator[Session]:
     """A session of SQLAlchemy on the tier's database."""
-    with sessions() as session:
-        yield session
+    session = sessions()
+    yield session
+    # It can't where the test ended the transaction around it, which `sessions` reports.
+    with suppress(SQLAlchemyError, SAWarning):
+        session.close()
 
 
 @pytest.fixture

@@ -113,7 +113,9 @@ class Stopwatch:
             return (yield)
         finally:
             seconds = time.perf_counter() - started
-            self.fixtures[f"{fixturedef.argname} ({fixturedef.scope})"].append(seconds)
+            # pytest makes a fixture of each argument of parametrize, too.
+            if fixturedef.func.__name__ != "get_direct_param_fixture_func":
+                self.fixtures[f"{fixturedef.argname} ({fixturedef.scope})"].append(seconds)
             if fixturedef.scope != "function":
                 self._not_own += seconds - (self._imports.seconds - imported)
 

@@ -12,7 +12,7 @@ next run drops, from those of a run beside this one.
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,13 +22,17 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
-from sqlalchemy import URL, Connection, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine
 
 from tools.embedded_postgres import Address, EmbeddedPostgres, ServerError, project_name
 
 OLDEST = 15
 """The first version with a choice of strategy for CREATE DATABASE."""
 
+SECOND_CONNECTION = (
+    "The test opened another connection to the worker's database, whose work couldn't be rolled back.\n"
+    "Use db_session's; what needs several connections belongs in tests/committed, or takes `committed_db`."
+)
 ROOT = Path(__file__).parents[2]
 _SERVER = pytest.StashKey["_Server"]()
 
@@ -100,6 +104,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly or config.option.help or config.option.version:
         return
     config.stash[_SERVER] = _Server()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say what to do where a test was refused a second connection: the server's own words don't."""
+    report = yield
+    if report.failed and "is not currently accepting connections" in report.longreprtext:
+        report.sections.append(("Second connection", SECOND_CONNECTION))
+    return report
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -180,17 +193,38 @@ class Databases:
     def clone(self, template: str) -> str:
         """Return the name of a new database, equal to `template`."""
         name = self.reserve()
+        self._create(name, template)
+        return name
+
+    def recreate(self, name: str, template: str) -> None:
+        """Replace a database that this process made by a new one of the same name."""
+        self._drop(name)
+        self._create(name, template)
+
+    def close_behind(self, engine: Engine) -> None:
+        """Connect `engine`, then close its database to everybody else.
+
+        What a second connection does couldn't be rolled back. Whoever opens one, with whatever library, is refused
+        by the server, in the test that does it.
+        """
+        with engine.connect():
+            name = sql.Identifier(str(engine.url.database))
+            self._admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+
+    def drop(self, name: str) -> None:
+        """Drop a database that this process made, and whatever is still connected to it."""
+        self._drop(name)
+        self._unlock(name)
+
+    def _create(self, name: str, template: str) -> None:
         self._admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
                 sql.Identifier(name), sql.Identifier(template), sql.SQL(self._strategy)
             )
         )
-        return name
 
-    def drop(self, name: str) -> None:
-        """Drop a database that this process made, and whatever is still connected to it."""
+    def _drop(self, name: str) -> None:
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        self._unlock(name)
 
     def close(self) -> None:
         """Close the connection, and with it all locks."""

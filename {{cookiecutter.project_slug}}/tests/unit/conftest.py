@@ -24,5 +24,5 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
     """Opens sessions in a transaction that is rolled back after the test, whatever they commit."""
-    with rolled_back(engine) as connection:
+    with rolled_back(engine, rebuild=lambda: Base.metadata.create_all(engine)) as connection:
         yield create_sessionmaker(connection)
