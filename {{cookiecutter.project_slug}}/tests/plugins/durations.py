@@ -8,6 +8,7 @@ waits for its first use, isn't charged to the test that happened to come first: 
 import builtins
 import json
 import os
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -167,4 +168,7 @@ class Stopwatch:
         self._imports.stop()
         passed = {nodeid: time for nodeid, time in self.measured.items() if nodeid not in self._failed}
         if self._controls and passed:
-            self._store.add(passed)
+            try:
+                self._store.add(passed)
+            except OSError as error:  # a checkout that can't be written to is no reason to fail
+                print(f"\nThe times of this run are lost: {error}", file=sys.stderr)
