@@ -83,6 +83,19 @@ def test_arguments_pass_through_to_pytest(service):
     assert 0 < done.counts[0]["passed"] < collected(service, "tests/unit/test_pagination.py")
 
 
+def test_what_only_narrows_a_session_leaves_it_its_tests(service):
+    pagination = ["tests/unit/test_pagination.py"]
+    for arguments, selects in (
+        (["-k", "tests"], ["tests/unit"]),
+        (["--deselect", "tests/unit/test_app.py"], ["--deselect", "tests/unit/test_app.py", "tests/unit"]),
+        (pagination, pagination),
+        (["--quiet", *pagination], pagination),
+    ):
+        done = service.nox("-s", "unit", "--", *arguments, "--collect-only", "-q")
+        (number,) = re.findall(r"(\d+)(?:/\d+)? tests? collected", done.stdout)
+        assert int(number) == collected(service, *selects), arguments
+
+
 def test_sessions_read_like_documentation(service):
     listing = service.nox("-l").stdout
     described = dict(re.findall(r"^[*-] (\w+) -> ([A-Z].{10,})$", listing, re.MULTILINE))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import nox
@@ -13,6 +14,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["fast"]
 
 REPORTS = Path(".cache", "tests")
+TAKES_VALUE = ("-k", "-m", "--deselect", "--ignore")  # what follows these isn't what to run
 
 
 def run(session: nox.Session, *command: str, success_codes: tuple[int, ...] = (0,)) -> None:
@@ -31,10 +33,14 @@ def run(session: nox.Session, *command: str, success_codes: tuple[int, ...] = (0
 
 
 def pytest(session: nox.Session, *options: str, path: str = "tests", may_be_empty: bool = False) -> None:
-    """Run pytest on `path`, unless the session was given paths of its own."""
-    given = [argument for argument in session.posargs if Path(argument.partition("::")[0]).exists()]
-    paths = [] if given else [path]
-    command = ["pytest", "--numprocesses=auto", *options, *session.posargs, *paths]
+    """Run pytest on `path`, unless the session was given tests of its own."""
+    tests = Path("tests").resolve()
+    given = [
+        argument
+        for before, argument in pairwise(["", *session.posargs])
+        if Path(argument.partition("::")[0]).resolve().is_relative_to(tests) and before not in TAKES_VALUE
+    ]
+    command = ["pytest", "--numprocesses=auto", *options, *session.posargs, *([] if given else [path])]
     run(session, *command, success_codes=(0, 5) if may_be_empty else (0,))  # 5: no test was selected
 
 

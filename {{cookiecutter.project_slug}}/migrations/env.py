@@ -3,11 +3,13 @@
 from typing import Any, Literal
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from {{ cookiecutter.package_name }}.database import Database
+from {{ cookiecutter.package_name }}.doppler import DopplerError
 from {{ cookiecutter.package_name }}.models import Base, UtcDateTime
-from {{ cookiecutter.package_name }}.settings import load_settings
+from {{ cookiecutter.package_name }}.settings import SettingsError, load_settings
 
 
 def render_item(kind: str, item: Any, _: object) -> str | Literal[False]:
@@ -30,7 +32,10 @@ def main() -> None:
     if given is not None:
         migrate(given)
         return
-    database = Database(load_settings().database_url.get_secret_value())
+    try:
+        database = Database(load_settings().database_url.get_secret_value())
+    except (SettingsError, DopplerError) as error:
+        raise CommandError(str(error)) from None
     if context.is_offline_mode():
         context.configure(url=database.url, target_metadata=Base.metadata, literal_binds=True)
         with context.begin_transaction():

@@ -1,5 +1,6 @@
 """Fixtures of every tier. Each tier's conftest adds `sessions`: which database, and what happens to it afterwards."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -31,8 +32,9 @@ def settings() -> Settings:
     """The app's settings. They lead nowhere: what a test may reach, its fixtures put in place."""
     with pytest.MonkeyPatch.context() as patch:
         # A PORT of the developer's own is no business of the tests.
-        for name in Settings.model_fields:
-            patch.delenv(name.upper(), raising=False)
+        for name in list(os.environ):
+            if name.lower() in Settings.model_fields:
+                patch.delenv(name)
         return Settings(
             database_url="postgresql://nobody@database.invalid/none",
             openai_api_key="sk-test",

@@ -259,6 +259,11 @@ class EmbeddedPostgres:
         digest = hashlib.sha256(str(self._data).encode()).hexdigest()[:12]
         socket = Path(tempfile.gettempdir()) / f"pg-{os.geteuid()}-{digest}"
         socket.mkdir(mode=0o700, exist_ok=True)
+        # The name can be guessed, and the temporary folder is everybody's: what lies there may be a trap.
+        if socket.is_symlink() or socket.stat().st_uid not in (os.geteuid(), self._server_uid()):
+            raise ServerError(
+                f"{socket} belongs to somebody else: remove it, or set TMPDIR to a folder of your own"
+            )
         self._give_to_server(socket)
         # Nobody answered, so these are left over; PostgreSQL would be kept off by any process that has their pid now.
         for lock in (self._data / "postmaster.pid", socket / f".s.PGSQL.{PORT}.lock"):
@@ -293,11 +298,14 @@ class EmbeddedPostgres:
             file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
         new.rename(self._data)
 
+    def _server_uid(self) -> int:
+        return self._account.pw_uid if self._account else os.geteuid()
+
     def _give_to_server(self, folder: Path) -> None:
         if self._account:
-            os.chown(folder, self._account.pw_uid, self._account.pw_gid)
+            os.chown(folder, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
 
-    def _run(self, program: str, *args: str, log: Path | None = None, check: bool = True) -> None:
+    def _run(self, program: str, *args: str, log: Path | None = None) -> None:
         """Run one of PostgreSQL's programs as the server's account. Raises ServerError with what it said."""
         account: dict[str, Any] = {}
         if self._account:
@@ -318,7 +326,7 @@ class EmbeddedPostgres:
             )
             output.seek(0)
             said = output.read().decode(errors="replace").strip()
-        if check and done.returncode != 0:
+        if done.returncode != 0:
             if log is not None and log.exists():
                 said += "\n" + "\n".join(log.read_text(errors="replace").splitlines()[-5:])
             raise ServerError(

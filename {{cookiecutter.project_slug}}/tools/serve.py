@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 
 from psycopg import sql
 
@@ -17,20 +18,29 @@ from {{ cookiecutter.package_name }}.__main__ import main as serve
 
 from tools.embedded_postgres import EmbeddedPostgres, ServerError, project_name
 
+ROOT = Path(__file__).parents[1]
+
 
 def provide_database(stack: ExitStack) -> None:
     """Put a migrated database of the embedded server into DATABASE_URL; the server is let go of with `stack`."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     server = stack.enter_context(EmbeddedPostgres())
     name = f"{project_name()}-development"
     with server.connect() as connection:
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    os.environ["DATABASE_URL"] = f"postgresql://{server.user}@/{name}?host={server.host}&port={server.port}"
-    command.upgrade(Config(toml_file="pyproject.toml"), "head")
-    print(f"DATABASE_URL={os.environ['DATABASE_URL']}  (embedded, until the machine restarts)")
+    os.environ["DATABASE_URL"] = f"postgresql://{server.user}@/{name}?host={server.host}"
+    try:
+        command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
+    except CommandError as error:
+        # Of another branch, most likely.
+        sys.exit(
+            f"The development database can't be migrated: {error}\nStart with an empty one: nox -s clean"
+        )
+    print(f"export DATABASE_URL='{os.environ['DATABASE_URL']}'  # embedded, until the machine restarts")
 
 
 def provide_redis(stack: ExitStack) -> None:
@@ -42,7 +52,7 @@ def provide_redis(stack: ExitStack) -> None:
     stack.callback(server.server_close)
     stack.callback(server.shutdown)
     os.environ["REDIS_URL"] = f"redis://127.0.0.1:{server.server_address[1]}/0"
-    print(f"REDIS_URL={os.environ['REDIS_URL']}  (fake, until the service stops)")
+    print(f"export REDIS_URL='{os.environ['REDIS_URL']}'  # fake, until the service stops")
 
 
 def main() -> None:

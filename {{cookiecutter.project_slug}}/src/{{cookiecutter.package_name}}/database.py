@@ -36,11 +36,8 @@ class Database:
 
 
 def create_sessionmaker(bind: Engine | Connection) -> sessionmaker[Session]:
-    """Return what opens the service's sessions on `bind`.
-
-    On a connection that is in a transaction already, commits and rollbacks stay inside it.
-    """
-    return sessionmaker(bind, join_transaction_mode="create_savepoint")
+    """Return what opens the service's sessions on `bind`."""
+    return sessionmaker(bind)
 
 
 def get_session(request: Request) -> Iterator[Session]:

@@ -30,4 +30,6 @@ def sessions(engine: Engine, databases: Databases, template_database: str) -> It
         databases.close_behind(engine)
 
     with rolled_back(engine, rebuild=rebuild) as connection:
-        yield create_sessionmaker(connection)
+        sessions = create_sessionmaker(connection)
+        sessions.configure(join_transaction_mode="create_savepoint")
+        yield sessions

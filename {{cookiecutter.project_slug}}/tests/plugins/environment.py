@@ -4,15 +4,18 @@
 import os
 import re
 
-SECRET = re.compile(
-    r"^(DATABASE_URL|REDIS_URL|DOPPLER_\w+|PG\w+|\w*(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)\w*)$",
+SECRET_NAME = re.compile(
+    r"^(DOPPLER_|PG)|DATABASE_UR[IL]|REDIS_URL|TOKEN|SECRET|PASSW|_PASS$|API_?KEY|_KEY$|_PAT$|DSN$|CREDENTIAL",
     re.IGNORECASE,
 )
-"""Names of variables that no test may see. TEST_DATABASE_URL and TEST_REDIS_URL are made for tests and stay."""
+"""How variables are named that no test may see. Those that begin with TEST_ are made for tests and stay."""
+SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+"""A URL with a password in it."""
 
 
 def remove_secrets() -> None:
-    """Remove every variable that looks like a secret or names a real database from this process's environment."""
+    """Remove every variable that is named like a secret, or holds a URL with a password, from the environment."""
     for name in list(os.environ):
-        if SECRET.match(name) and not name.startswith(("TEST_", "PYTEST_")):
+        found = SECRET_NAME.search(name) or SECRET_VALUE.search(os.environ[name])
+        if found and not name.startswith(("TEST_", "PYTEST_")):
             del os.environ[name]

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, Connection, Engine, create_engine
@@ -69,18 +70,28 @@ def _existing_server(url: str) -> Address:
     remedy = "Correct it, or unset it to use the embedded server"
     try:
         given = conninfo_to_dict(scheme.partition("+")[0] + separator + rest)
-    except psycopg.Error:
-        # Without psycopg's message, which shows the password.
+        port = int(given.get("port") or 5432)
+    except (psycopg.Error, ValueError):
+        # Without the error's own message, which shows the password.
         raise ServerError(
             f"TEST_DATABASE_URL is not a URL of PostgreSQL: postgresql://user:password@host:port/postgres\n{remedy}"
         ) from None
     address = Address(
         host=str(given.get("host", "localhost")),
-        port=int(given.get("port") or 5432),
+        port=port,
         user=str(given.get("user", "postgres")),
         password=str(given["password"]) if "password" in given else None,
         dbname=str(given.get("dbname", "postgres")),
     )
+    for option in Conninfo.get_defaults():
+        # The rest, such as sslmode, by way of libpq's environment: so it holds for every connection, in every worker.
+        keyword = option.keyword.decode()
+        if (
+            option.envvar
+            and keyword in given
+            and keyword not in ("host", "port", "user", "password", "dbname")
+        ):
+            os.environ[option.envvar.decode()] = str(given[keyword])
     try:
         with address.connect(connect_timeout=5) as connection:
             version = connection.info.server_version // 10_000

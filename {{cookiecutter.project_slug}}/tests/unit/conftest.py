@@ -25,4 +25,6 @@ def engine() -> Iterator[Engine]:
 def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
     """Opens sessions in a transaction that is rolled back after the test, whatever they commit."""
     with rolled_back(engine, rebuild=lambda: Base.metadata.create_all(engine)) as connection:
-        yield create_sessionmaker(connection)
+        sessions = create_sessionmaker(connection)
+        sessions.configure(join_transaction_mode="create_savepoint")
+        yield sessions

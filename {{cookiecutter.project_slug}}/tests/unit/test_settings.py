@@ -64,6 +64,8 @@ def test_everything_missing_or_malformed_is_named_at_once(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("DATABASE_URL", "mysql://ann@localhost/desk"),
+        ("DATABASE_URL", "desk"),
         ("PORT", "65536"),
         ("PORT", "-1"),
         ("OPENAI_TIMEOUT", "0"),
