@@ -1,6 +1,8 @@
 """What keeps the tests of a rendered service apart: proven by tests that would disturb each other, and by breaking it."""
 
+import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -186,16 +188,13 @@ def test_no_secret_of_the_real_environment_reaches_a_test(clone_service):
     (service.folder / "tests/unit/test_secrets.py").write_text(
         "import os\n\n\ndef test_secrets():\n    assert not [value for value in os.environ.values() if 'real' in value]\n"
     )
-    secrets = [
-        "OPENAI_API_KEY",
-        "DOPPLER_TOKEN",
-        "DATABASE_URL",
-        "REDIS_URL",
-        "AWS_SECRET_ACCESS_KEY",
-        "PGPASSWORD",
-    ]
+    names = (
+        "OPENAI_API_KEY DOPPLER_TOKEN DATABASE_URL PROD_DATABASE_URL SQLALCHEMY_DATABASE_URI REDIS_URL PGPASSWORD DB_PASS"
+        " AWS_SECRET_ACCESS_KEY STRIPE_KEY SSH_PRIVATE_KEY GITHUB_PAT SENTRY_DSN SERVICE_CREDENTIALS"
+    )
+    secrets = dict.fromkeys(names.split(), "real") | {"BROKER": "amqp://real:hunter2@localhost"}
     for workers in "0", "1":
-        pytest_(service, "-n", workers, "tests/unit/test_secrets.py", **dict.fromkeys(secrets, "real"))
+        pytest_(service, "-n", workers, "tests/unit/test_secrets.py", **secrets)
     done = pytest_(service, "tests/unit/test_secrets.py", status=1, HARMLESS="real")
     assert "'real'" in done.stdout
 
@@ -252,6 +251,27 @@ def test_an_existing_server_is_used_and_left_as_it_was(service, other_server):
     databases = ask("SELECT datname FROM pg_database WHERE NOT datistemplate")
     assert re.fullmatch(r"\[\('postgres',\), \('helpdesk_tests_template_\w+',\)\]\n", databases), databases
     assert ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == "[('precious',)]\n"
+
+
+def test_a_trap_in_the_temporary_folder_is_not_stepped_into(service):
+    program = "from tools.embedded_postgres import EmbeddedPostgres\nwith EmbeddedPostgres() as server:\n    print(server.host)\n"
+    with tempfile.TemporaryDirectory(prefix="cache-") as cache:
+        Path(cache).chmod(0o755)
+        folders = {name: Path(cache, name) for name in ("temporary", "victim")}
+        for folder in folders.values():
+            folder.mkdir()
+        command = ("uv", "run", "--locked", "python", "-c", program)
+        environment = {"XDG_CACHE_HOME": cache, "TMPDIR": str(folders["temporary"])}
+        socket = Path(service.run(*command, **environment).stdout.strip())
+        assert socket.parent == folders["temporary"]
+
+        # Its name is known now. Whoever may write to the temporary folder could put this there.
+        shutil.rmtree(socket)
+        socket.symlink_to(folders["victim"])
+        done = service.run(*command, status=1, **environment)
+        assert "belongs to somebody else: remove it" in done.stderr
+        assert folders["victim"].stat().st_uid == os.geteuid()
+        assert list(folders["victim"].iterdir()) == []
 
 
 @pytest.mark.parametrize(

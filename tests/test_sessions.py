@@ -89,7 +89,7 @@ def test_what_only_narrows_a_session_leaves_it_its_tests(service):
         (["-k", "tests"], ["tests/unit"]),
         (["--deselect", "tests/unit/test_app.py"], ["--deselect", "tests/unit/test_app.py", "tests/unit"]),
         (pagination, pagination),
-        (["--quiet", *pagination], pagination),
+        (["--exitfirst", *pagination], pagination),
     ):
         done = service.nox("-s", "unit", "--", *arguments, "--collect-only", "-q")
         (number,) = re.findall(r"(\d+)(?:/\d+)? tests? collected", done.stdout)
