@@ -2,13 +2,14 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from rendering import ROOT
+from rendering import ROOT, copy_template
 
 SCRIPT = ROOT / "bootstrap.py"
 
@@ -84,3 +85,34 @@ def test_it_installs_once_and_mends_what_was_interrupted(tmp_path):
         *(".cache", "__pycache__", ".nox"),
         *("bootstrap.py", "noxfile.py", "pyproject.toml"),
     }
+
+
+@pytest.mark.slow
+def test_the_readmes_demo_renders_a_service_and_runs_it(tmp_path, outside):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\n$ python3 bootstrap.py demo\n" in readme
+    folder = copy_template(tmp_path / "clone")
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    for made in (home, temporary):
+        made.mkdir()
+    # uv's cache stays, in which the tests' own packages are; all else that a home folder holds is missing.
+    cache = subprocess.run(
+        ["uv", "cache", "dir"], env=outside, capture_output=True, text=True, check=True
+    ).stdout
+    own = {
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "UV_CACHE_DIR": cache.strip(),
+        "UV_PROJECT_ENVIRONMENT": ".venv",
+    }
+    done = subprocess.run(
+        [outside["UV_PYTHON"], "bootstrap.py", "demo", "--", "tests/unit/test_pagination.py"],
+        cwd=folder,
+        env=outside | own,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"=+ \d+ passed in", done.stdout)
+    (service,) = temporary.glob("demo-*/helpdesk")
+    assert f"The service is in {service}" in done.stderr

@@ -248,6 +248,11 @@ def test_an_existing_server_is_used_and_left_as_it_was(service, other_server):
         tests = ["tests/integration/test_constraints.py", "tests/committed/test_concurrency.py"]
         done = pytest_(service, "-n", "2", *tests, TEST_DATABASE_URL=url)
         assert done.counts[0].keys() == {"passed"}
+    # So are the options of pytest-postgresql.
+    options = ("--postgresql-host", other_server, "--postgresql-user", "postgres")
+    assert pytest_(service, "-n", "1", "tests/integration/test_constraints.py", *options).counts[
+        0
+    ].keys() == {"passed"}
     databases = ask("SELECT datname FROM pg_database WHERE NOT datistemplate")
     assert re.fullmatch(r"\[\('postgres',\), \('helpdesk_tests_template_\w+',\)\]\n", databases), databases
     assert ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == "[('precious',)]\n"

@@ -1,14 +1,16 @@
 # Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
 """PostgreSQL for the tests: one server for all workers, migrated once, a clone for whoever needs a database.
 
-The server is TEST_DATABASE_URL's, else the embedded one. Alembic fills a template database whose name is a digest of the
-migrations; while they don't change, neither the other workers nor the next run migrate again. Every worker, and every
-test with `committed_db`, gets a clone of it: 20 to 40 ms, whatever the number of migrations.
+The server is TEST_DATABASE_URL's, else that of pytest-postgresql's option --postgresql-host, else the embedded one.
+Alembic fills a template database whose name is a digest of the migrations; while they don't change, neither the other
+workers nor the next run migrate again. Every worker, and every test with `committed_db`, gets a clone of it: 20 to 40 ms,
+whatever the number of migrations.
 
 A process owns its databases by holding an advisory lock on each one's name. That tells those of a killed run, which the
 next run drops, from those of a run beside this one.
 """
 
+import argparse
 import hashlib
 import os
 import uuid
@@ -30,6 +32,7 @@ from tools.embedded_postgres import Address, EmbeddedPostgres, ServerError, proj
 OLDEST = 15
 """The first version with a choice of strategy for CREATE DATABASE."""
 
+REMEDY = "Correct it, or unset it to use the embedded server"
 SECOND_CONNECTION = (
     "The test opened another connection to the worker's database, whose work couldn't be rolled back.\n"
     "Use db_session's; what needs several connections belongs in tests/committed, or takes `committed_db`."
@@ -41,7 +44,8 @@ _SERVER = pytest.StashKey["_Server"]()
 class _Server:
     """The server of this run, looked for in the background while the tests are collected."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
         self._embedded: EmbeddedPostgres | None = None
         executor = ThreadPoolExecutor(max_workers=1)
         self._address: Future[Address] = executor.submit(self._find)
@@ -50,7 +54,17 @@ class _Server:
     def _find(self) -> Address:
         url = os.environ.get("TEST_DATABASE_URL")
         if url:
-            return _existing_server(url)
+            return _checked(_parsed(url), "TEST_DATABASE_URL")
+        given = self._options
+        if given.postgresql_host:
+            address = Address(
+                host=given.postgresql_host,
+                port=int(given.postgresql_port or 5432),
+                user=given.postgresql_user or "postgres",
+                password=given.postgresql_password,
+                dbname=given.postgresql_maintenance_dbname or "postgres",
+            )
+            return _checked(address, "--postgresql-host")
         self._embedded = EmbeddedPostgres()
         return self._embedded.acquire()
 
@@ -64,27 +78,19 @@ class _Server:
             self._embedded.release()
 
 
-def _existing_server(url: str) -> Address:
+def _parsed(url: str) -> Address:
     # SQLAlchemy's form is taken as well: it is what people have in their DATABASE_URL.
     scheme, separator, rest = url.partition("://")
-    remedy = "Correct it, or unset it to use the embedded server"
     try:
         given = conninfo_to_dict(scheme.partition("+")[0] + separator + rest)
         port = int(given.get("port") or 5432)
     except (psycopg.Error, ValueError):
         # Without the error's own message, which shows the password.
         raise ServerError(
-            f"TEST_DATABASE_URL is not a URL of PostgreSQL: postgresql://user:password@host:port/postgres\n{remedy}"
+            f"TEST_DATABASE_URL is not a URL of PostgreSQL: postgresql://user:password@host:port/postgres\n{REMEDY}"
         ) from None
-    address = Address(
-        host=str(given.get("host", "localhost")),
-        port=port,
-        user=str(given.get("user", "postgres")),
-        password=str(given["password"]) if "password" in given else None,
-        dbname=str(given.get("dbname", "postgres")),
-    )
     for option in Conninfo.get_defaults():
-        # The rest, such as sslmode, by way of libpq's environment: so it holds for every connection, in every worker.
+        # The rest, such as sslmode, by way of libpq's environment: so it holds for every connection of this process.
         keyword = option.keyword.decode()
         if (
             option.envvar
@@ -92,6 +98,17 @@ def _existing_server(url: str) -> Address:
             and keyword not in ("host", "port", "user", "password", "dbname")
         ):
             os.environ[option.envvar.decode()] = str(given[keyword])
+    return Address(
+        host=str(given.get("host", "localhost")),
+        port=port,
+        user=str(given.get("user", "postgres")),
+        password=str(given["password"]) if "password" in given else None,
+        dbname=str(given.get("dbname", "postgres")),
+    )
+
+
+def _checked(address: Address, source: str) -> Address:
+    """Return `address` if databases can be made there. Raises ServerError, which names `source`, within 5 s."""
     try:
         with address.connect(connect_timeout=5) as connection:
             version = connection.info.server_version // 10_000
@@ -99,13 +116,11 @@ def _existing_server(url: str) -> Address:
                 "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
     except psycopg.Error as error:
-        raise ServerError(f"TEST_DATABASE_URL can't be used: {str(error).strip()}\n{remedy}") from None
+        raise ServerError(f"{source} can't be used: {str(error).strip()}\n{REMEDY}") from None
     if version < OLDEST:
-        raise ServerError(f"TEST_DATABASE_URL is PostgreSQL {version}, too old: use {OLDEST} or newer")
+        raise ServerError(f"{source} is PostgreSQL {version}, too old: use {OLDEST} or newer")
     if row != (True,):
-        raise ServerError(
-            f"TEST_DATABASE_URL: user {address.user} may not create databases: ALTER ROLE … CREATEDB"
-        )
+        raise ServerError(f"{source}: user {address.user} may not create databases: ALTER ROLE … CREATEDB")
     return address
 
 
@@ -114,7 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start looking for the server. The workers of xdist find the one that the controller started."""
     if config.option.collectonly or config.option.help or config.option.version:
         return
-    config.stash[_SERVER] = _Server()
+    config.stash[_SERVER] = _Server(config.option)
 
 
 @pytest.hookimpl(wrapper=True)
