@@ -1,5 +1,6 @@
 """The service as a process, and the commands of its README and its workflow, typed as they stand."""
 
+import os
 import re
 import shlex
 import shutil
@@ -72,9 +73,10 @@ def test_the_readmes_curl_session_works_as_printed(template, outside, tmp_path, 
 
 def find_python(version: str) -> str | None:
     """Return a Python of this version on this machine; None if there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [
         shutil.which(f"python{version}"),
-        *Path.home().glob(f".pyenv/versions/{version}.*/bin/python"),
+        *pyenv.glob(f"versions/{version}.*/bin/python"),
     ]
     test = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"
     for candidate in filter(None, candidates):

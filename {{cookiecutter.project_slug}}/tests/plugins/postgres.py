@@ -3,7 +3,7 @@
 
 The server is TEST_DATABASE_URL's, else that of pytest-postgresql's option --postgresql-host, else the embedded one.
 Alembic fills a template database whose name is a digest of the migrations; while they don't change, neither the other
-workers nor the next run migrate again. Every worker, and every test with `committed_db`, gets a clone of it: 20 to 40 ms,
+workers nor the next run migrate again. Every worker, and every test with `committed_db`, gets a clone of it: 20 to 70 ms,
 whatever the number of migrations.
 
 A process owns its databases by holding an advisory lock on each one's name. That tells those of a killed run, which the
