@@ -175,13 +175,13 @@ class Service:
     def clone(self, folder: Path, account: Account | None = None) -> "Service":
         """Copy the service to `folder`, which must not exist, without what git ignores; return the copy.
 
-        It can be changed. For another `account`, `folder` must lie in that one's, and the copy has a virtual environment
-        of its own, which its first command installs.
+        It can be changed. For another `account`, `folder` must lie in that one's; if that is another user, the copy has a
+        virtual environment of its own, which its first command installs.
         """
         ignored = shutil.ignore_patterns(".cache", ".venv", "__pycache__", ".pytest_cache")
         shutil.copytree(self.folder, folder, ignore=ignored)
-        if account is None:
-            return replace(self, folder=folder)
+        if account is None or not account.environment:
+            return replace(self, folder=folder, account=account or self.account)
         account.give(folder)
         return Service(
             folder, self.environment | {"UV_PROJECT_ENVIRONMENT": ".venv"} | account.environment, account
