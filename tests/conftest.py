@@ -1,6 +1,7 @@
 """What the template's tests share: the template, the service rendered from it, and the users to run it as."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 from filelock import FileLock
+from machinery import Machinery, strip
 from rendering import ROOT, copy_template
 from service import Account, Service, ordinary_user, outside_environment, render_from_outside, superuser
 
@@ -53,6 +55,23 @@ def clone_service(service: Service, tmp_path: Path) -> Callable[..., Service]:
         return service.clone((account.folder if account else tmp_path) / f"helpdesk-{clones}", account)
 
     return clone_service
+
+
+@pytest.fixture(scope="session")
+def python(service: Service, outside: dict[str, str]) -> str:
+    """The Python of the environment that rendered services share, with all of their dependencies."""
+    service.run("uv", "sync", "--locked")  # another worker may have installed the service, into its own
+    return str(Path(outside["UV_PROJECT_ENVIRONMENT"]) / "bin" / "python")
+
+
+@pytest.fixture
+def machinery(clone_service: Callable[..., Service], python: str) -> Iterator[Machinery]:
+    """Helpdesk stripped to its machinery, with a cache folder and so a PostgreSQL server of its own."""
+    service = clone_service()
+    strip(service)
+    with tempfile.TemporaryDirectory(prefix="cache-", ignore_cleanup_errors=True) as cache:
+        Path(cache).chmod(0o755)  # as root, the server is another user
+        yield Machinery(service, python, Path(cache))
 
 
 @pytest.fixture(scope="session")

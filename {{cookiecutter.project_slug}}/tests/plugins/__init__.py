@@ -6,7 +6,7 @@ import sys
 from tests.plugins import environment
 
 # `tests.plugins.postgres` is not among them: `tiers` loads it for runs that need it.
-pytest_plugins = ["tests.plugins.tiers", "tests.plugins.speed"]
+pytest_plugins = ["tests.plugins.tiers", "tests.plugins.speed", "tests.plugins.rollback"]
 
 # Before anything of the service is imported, which might read a secret at once.
 environment.remove_secrets()

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, QueuePool, create_engine, event
 
+from tests.plugins.rollback import Rollback
+
 
 def memory_engine(metadata: MetaData) -> Engine:
     """Return an engine on a new database in memory that has the tables of `metadata`.
@@ -37,3 +39,16 @@ def memory_engine(metadata: MetaData) -> Engine:
 
     metadata.create_all(engine)
     return engine
+
+
+class MemoryRollback(Rollback):
+    """Rollback on a database that `memory_engine` made."""
+
+    def __init__(self, engine: Engine, metadata: MetaData) -> None:
+        """Watch `engine`, whose database has the tables of `metadata`."""
+        super().__init__(engine)
+        self._metadata = metadata
+
+    def rebuild(self) -> None:
+        """Make the tables anew; the database went with its connection."""
+        self._metadata.create_all(self._engine)

@@ -42,8 +42,11 @@ def _load_database_plugins(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Load what the database tiers need while options can still be added."""
+    """Load what the database tiers need while options can still be added, and start the server."""
     _load_database_plugins(early_config)
+    postgres = early_config.pluginmanager.get_plugin("tests.plugins.postgres")
+    if postgres is not None:
+        postgres.prepare(early_config)
 
 
 @pytest.hookimpl(tryfirst=True)

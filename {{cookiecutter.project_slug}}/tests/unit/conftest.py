@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from {{ cookiecutter.package_name }}.database import create_sessionmaker
 from {{ cookiecutter.package_name }}.models import Base
 
-from tests.plugins.rollback import rolled_back
-from tests.plugins.sqlite import memory_engine
+from tests.plugins.rollback import Rollback
+from tests.plugins.sqlite import MemoryRollback, memory_engine
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +21,16 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def rollback(engine: Engine) -> Rollback:
+    """Gives each test a transaction on the worker's one connection, and takes it back."""
+    return MemoryRollback(engine, Base.metadata)
+
+
 @pytest.fixture
-def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
+def sessions(rollback: Rollback) -> Iterator[sessionmaker[Session]]:
     """Opens sessions in a transaction that is rolled back after the test, whatever they commit."""
-    with rolled_back(engine, rebuild=lambda: Base.metadata.create_all(engine)) as connection:
+    with rollback.transaction() as connection:
         sessions = create_sessionmaker(connection)
         sessions.configure(join_transaction_mode="create_savepoint")
         yield sessions

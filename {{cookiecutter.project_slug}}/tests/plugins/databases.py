@@ -1,0 +1,285 @@
+# Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
+"""Databases for the tests: migrated once into a template database, then cloned for whoever needs one.
+
+The template's name is a digest of all that shapes it. While that doesn't change, neither the other workers nor the next run
+migrate again; a clone takes 20 to 60 ms, whatever the number of migrations.
+
+A process owns its databases by an advisory lock. That tells those of a killed run, which the next run drops, from those of
+a run beside this one, also if that one is on another host.
+"""
+
+import hashlib
+import re
+import traceback
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy.exc import OperationalError
+
+from tools.embedded_postgres import Address, ServerError, project_name
+
+ROOT = Path(__file__).parents[2]
+KEPT_TEMPLATES = 5
+"""How many template databases are kept: one for each branch that somebody goes back and forth between."""
+
+# A test that relies on an id fails at once, and not when another one has used up that id: sequences aren't rolled back.
+RANDOM_STARTS = """
+    SELECT setval(
+        (quote_ident(schemaname) || '.' || quote_ident(sequencename))::regclass,
+        10000 + floor(random() * 20000)::bigint
+    )
+    FROM pg_sequences
+    WHERE increment_by > 0 AND max_value > 30000 AND coalesce(last_value, 0) < 10000
+"""
+# What CREATE DATABASE doesn't copy: ALTER DATABASE … SET, ALTER ROLE … IN DATABASE … SET, and privileges. `<clone>` stands
+# for its name. FROM CURRENT takes a value as it is; written as text, that of search_path would become one name.
+NOT_CLONED = """
+    WITH template AS (SELECT oid, datacl FROM pg_database WHERE datname = %s)
+    SELECT string_agg(statement, '; ' ORDER BY rank) FROM (
+        SELECT 1 AS rank, format(
+            'SELECT set_config(%%1$L, %%2$L, true); ALTER %%3$s SET %%1$I FROM CURRENT',
+            split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1),
+            CASE setrole WHEN 0 THEN 'DATABASE <clone>'
+            ELSE format('ROLE %%s IN DATABASE <clone>', setrole::regrole) END
+        ) AS statement
+        FROM template JOIN pg_db_role_setting ON setdatabase = oid, unnest(setconfig) AS setting
+        UNION ALL
+        SELECT 2, 'REVOKE ALL ON DATABASE <clone> FROM PUBLIC' FROM template WHERE datacl IS NOT NULL
+        UNION ALL
+        SELECT 3, format(
+            'GRANT %%s ON DATABASE <clone> TO %%s%%s', privilege_type,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+            CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END
+        )
+        FROM template, aclexplode(datacl)
+    ) AS statements
+"""
+
+
+def database_url(server: Address, name: str) -> URL:
+    """Return SQLAlchemy's URL of a database on `server`. The host, perhaps a folder, is a query parameter."""
+    return URL.create(
+        "postgresql+psycopg",
+        username=server.user,
+        password=server.password,
+        port=server.port,
+        database=name,
+        query={"host": server.host},
+    )
+
+
+def alembic_upgrade(connection: Connection) -> None:
+    """Run all migrations on `connection`."""
+    # Imported here: a run whose template database exists needs no Alembic, which takes 0.7 s to import.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(toml_file=ROOT / "pyproject.toml", attributes={"connection": connection})
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def _digest(server_version: int) -> str:
+    """Return a digest of all that shapes the template database."""
+    files = [path for path in (ROOT / "migrations").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    # A migration that imports the service changes with it.
+    packages = "|".join(path.name for path in (ROOT / "src").iterdir())
+    imports = re.compile(rf"^\s*(from|import)\s+({packages})\b", re.MULTILINE)
+    versions = [path for path in files if path.parent.name == "versions" and path.suffix == ".py"]
+    if any(imports.search(path.read_text(encoding="utf-8")) for path in versions):
+        files += (ROOT / "src").rglob("*.py")
+    digest = hashlib.sha256(str(server_version).encode())
+    for path in [Path(__file__), *sorted(files)]:
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _where_it_failed(error: Exception) -> str:
+    """Return which migration raised `error`, and in which line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "migrations")]
+    return f"{Path(inside[-1].filename).relative_to(ROOT)}, line {inside[-1].lineno}" if inside else "Alembic"
+
+
+@contextmanager
+def _connecting() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, OperationalError) as error:
+        raise ServerError(
+            f"No connection to PostgreSQL: {getattr(error, 'orig', error)}\n"
+            "If there are too many (each worker takes up to three), use fewer workers (-n) or raise max_connections"
+        ) from None
+
+
+class Databases:
+    """Makes and drops this process's databases on the server. All its methods raise ServerError."""
+
+    def __init__(self, server: Address) -> None:
+        """Connect, and drop what killed runs left behind."""
+        self.server = server
+        # Advisory locks are per database: who comes in by another one must not take ours for abandoned.
+        entrance = (
+            "" if server.dbname == "postgres" else hashlib.sha256(server.dbname.encode()).hexdigest()[:6]
+        )
+        # A database's name has 63 bytes.
+        self._prefix = f"{re.sub('[-.]', '_', project_name())[:24]}_tests{entrance}_"
+        self._own = self._prefix + uuid.uuid4().hex[:12]
+        self._numbers = count(1)
+        with _connecting():
+            self._admin = server.connect(connect_timeout=5, prepare_threshold=None)
+        # Copying files beats writing them to the log, but only where the copies needn't be flushed to the disk.
+        self._strategy = "FILE_COPY" if self._value("SHOW fsync") == "off" else "WAL_LOG"
+        self._dropper = ThreadPoolExecutor(max_workers=1)
+        self._lock(self._own)
+        self._template = f"{self._prefix}template_{_digest(self._admin.info.server_version)}"
+        self._value(
+            "SELECT pg_advisory_lock_shared(hashtext(%s))", self._template
+        )  # nobody reaps it meanwhile
+        self._reap()
+
+    @cached_property
+    def template(self) -> str:
+        """The name of the migrated database, built first if what shapes it has changed.
+
+        Of several processes one builds, under a temporary name; the others wait for its lock.
+        """
+        name = self._template
+        if not self._exists(name):
+            temporary = f"{name}_new"
+            self._lock(temporary)
+            try:
+                if not self._exists(name):
+                    self._build(name, temporary)
+            finally:
+                self._unlock(temporary)
+        return name
+
+    @cached_property
+    def _not_cloned(self) -> str:
+        return str(self._value(NOT_CLONED, self.template) or "")
+
+    def reserve(self) -> str:
+        """Return a name that nobody has."""
+        return f"{self._own}_{next(self._numbers)}"
+
+    def clone(self, name: str | None = None) -> URL:
+        """Make a database that is equal to the template, called `name` or something new, and return its URL."""
+        name = name or self.reserve()
+        self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY " + self._strategy, name, self.template)
+        if self._not_cloned:
+            self._execute(sql.SQL(self._not_cloned.replace("<clone>", sql.Identifier(name).as_string())))
+        return database_url(self.server, name)
+
+    def drop(self, url: URL) -> None:
+        """Drop a database, and whatever is still connected to it, while the next test runs already."""
+        self._dropper.submit(self._drop_behind, str(url.database))
+
+    def close_behind(self, engine: Engine) -> None:
+        """Connect `engine`, then close its database to everybody else.
+
+        What a second connection does couldn't be rolled back. Whoever opens one, with whatever library, is refused
+        by the server, in the test that does it.
+        """
+        with _connecting(), engine.connect():
+            self._run("ALTER DATABASE {} ALLOW_CONNECTIONS false", str(engine.url.database))
+
+    def replace(self, engine: Engine) -> None:
+        """Make the database that `close_behind` closed anew."""
+        name = str(engine.url.database)
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self.clone(name)
+        self.close_behind(engine)
+
+    def close(self) -> None:
+        """Close the connections, and with them all locks."""
+        self._dropper.submit(self._drops.close)
+        self._dropper.shutdown()
+        self._admin.close()
+
+    def _build(self, name: str, temporary: str) -> None:
+        # It may be there: left by a process that was killed while it built.
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", temporary)
+        self._run("CREATE DATABASE {}", temporary)
+        try:
+            self._migrate(database_url(self.server, temporary))
+            # Closed before it has its final name: a single connection to it would make every clone fail.
+            self._run("ALTER DATABASE {} ALLOW_CONNECTIONS false", temporary)
+            self._run("ALTER DATABASE {} RENAME TO {}", temporary, name)
+        except BaseException:
+            self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", temporary)
+            raise
+
+    def _migrate(self, url: URL) -> None:
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                alembic_upgrade(connection)
+                connection.exec_driver_sql(RANDOM_STARTS)
+                connection.commit()
+        except Exception as error:
+            # SQLAlchemy's message repeats the whole statement.
+            cause = str(getattr(error, "orig", error)).strip()
+            raise ServerError(f"The migrations fail in {_where_it_failed(error)}: {cause}") from None
+        finally:
+            engine.dispose()
+
+    @cached_property
+    def _drops(self) -> psycopg.Connection:
+        return self.server.connect()
+
+    def _drop_behind(self, name: str) -> None:
+        self._drops.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _reap(self) -> None:
+        """Drop the databases of killed runs, and the oldest templates."""
+        names = self._admin.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND pg_has_role(datdba, 'USAGE')"
+            " ORDER BY oid DESC",
+            [self._prefix],
+        ).fetchall()
+        template = re.compile(re.escape(self._prefix) + "template_[0-9a-f]+(_new)?$")
+        sealed = [name for (name,) in names if template.match(name) and not name.endswith("_new")]
+        for (name,) in names:
+            if name in (*sealed[:KEPT_TEMPLATES], self._template):
+                continue
+            lock = name if template.match(name) else name.rpartition("_")[0]
+            if self._value("SELECT pg_try_advisory_lock(hashtext(%s))", lock):
+                self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+                self._unlock(lock)
+
+    def _exists(self, name: str) -> bool:
+        return self._value("SELECT true FROM pg_database WHERE datname = %s", name) is True
+
+    def _lock(self, name: str) -> None:
+        self._value("SELECT pg_advisory_lock(hashtext(%s))", name)
+
+    def _unlock(self, name: str) -> None:
+        self._value("SELECT pg_advisory_unlock(hashtext(%s))", name)
+
+    def _run(self, statement: str, *names: str) -> None:
+        """Run a statement that takes names of databases."""
+        self._execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _value(self, query: str, *parameters: str) -> Any:
+        row = self._execute(sql.SQL(query), parameters or None).fetchone()
+        return row[0] if row else None
+
+    def _execute(self, query: sql.SQL | sql.Composed, parameters: Any = None) -> psycopg.Cursor[Any]:
+        try:
+            return self._admin.execute(query, parameters)
+        except psycopg.errors.DiskFull as error:
+            hint = "Free some space; `nox -s clean` removes the embedded server's databases"
+            raise ServerError(f"{str(error).strip()}\n{hint}") from None
+        except psycopg.OperationalError as error:
+            hint = "The PostgreSQL server was stopped, or closed the connection, in the middle of the run: run again"
+            raise ServerError(f"{str(error).strip()}\n{hint}") from None
