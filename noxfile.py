@@ -66,6 +66,16 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure on this machine: `nox -s bench -- database`, with --quick for a trial."""
+    benchmarks = sorted(path.stem for path in Path("benchmarks").glob("*.py"))
+    name, *options = session.posargs or [""]
+    if name not in benchmarks:
+        session.error(f"which benchmark? `nox -s bench -- NAME`, with NAME one of: {', '.join(benchmarks)}")
+    run(session, "python", f"benchmarks/{name}.py", *options)
+
+
+@nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Ruff, rules and format; `nox -s lint -- --fix` mends what it can."""
     run(session, "ruff", "check", *session.posargs)

@@ -309,15 +309,17 @@ def test_editors_and_the_debugger_get_the_same_tiers_and_isolation(clone_service
     assert pytest_(service, *tests).counts == [{"passed": 4}]
 
 
-def test_two_runs_at_once_in_one_checkout_leave_each_other_alone(clone_service):
-    service = clone_service()
-    files = put_pairs(service)
-    command = ("uv", "run", "--locked", "pytest", "-n", "1", *files)
-    service.run("uv", "sync", "--locked")
-    with service.started(*command) as first, service.started(*command) as second:
+def test_two_runs_at_once_in_one_checkout_leave_each_other_alone(machinery):
+    (machinery.service.folder / "tests/committed/test_own.py").write_text(
+        "import pytest\n\n\n"
+        "@pytest.mark.parametrize('turn', range(4))\n"
+        "def test_own(turn, sessions):\n    pass\n"
+    )
+    command = ("-m", "pytest", "-n", "1", "tests/integration", "tests/committed")
+    with machinery.started(*command) as first, machinery.started(*command) as second:
         for process in first, second:
             stdout, stderr = process.communicate()
-            assert f"{8 * len(files)} passed" in stdout, stdout + stderr
+            assert "6 passed" in stdout, stdout + stderr
 
 
 def test_no_secret_of_the_real_environment_reaches_a_test(clone_service):
@@ -348,51 +350,30 @@ def test_the_unit_tier_has_no_network(clone_service):
     pytest_(service, "tests/integration/test_network.py")
 
 
-@pytest.fixture
-def other_server(service):
-    """The folder of a second server's socket, started apart from the one that the tests start by themselves."""
-    program = (
-        "import signal\n"
-        "from tools.embedded_postgres import EmbeddedPostgres\n"
-        "with EmbeddedPostgres() as server:\n"
-        "    with server.connect() as connection:\n"
-        "        connection.execute('CREATE ROLE poor LOGIN')\n"
-        "        connection.execute('CREATE TABLE precious (id int)')\n"
-        "    print(server.host, flush=True)\n"
-        "    signal.pause()\n"
-    )
-    with tempfile.TemporaryDirectory(prefix="cache-") as cache:
-        Path(cache).chmod(0o755)  # as root, the server is another user
-        python = ("uv", "run", "--locked", "python", "-c", program)
-        with service.started(*python, XDG_CACHE_HOME=cache) as process:
-            host = process.stdout.readline().strip()
-            assert host, process.communicate()
-            yield host
+def test_an_existing_server_is_used_and_left_as_it_was(machinery):
+    cache = machinery.cache / "other"
+    cache.mkdir()
+    with machinery.server("CREATE TABLE precious (id int)", XDG_CACHE_HOME=str(cache)) as host:
+        # SQLAlchemy's form of the URL is taken, too, and so are the options of pytest-postgresql.
+        for scheme in "postgresql", "postgresql+psycopg":
+            machinery.pytest(TEST_DATABASE_URL=f"{scheme}://postgres@/postgres?host={host}")
+        options = ("--postgresql-host", host, "--postgresql-user", "postgres")
+        machinery.pytest("-n", "1", "tests/integration", *options)
+        assert not [*machinery.cache.glob("helpdesk-tests/data-*")], "the embedded server was started"
 
+        def ask(query: str) -> str:
+            program = (
+                "import psycopg\n"
+                f"with psycopg.connect(host={host!r}, user='postgres') as connection:\n"
+                f"    print(connection.execute({query!r}).fetchall())\n"
+            )
+            return machinery.program(program).stdout
 
-def test_an_existing_server_is_used_and_left_as_it_was(service, other_server):
-    def ask(statement):
-        program = (
-            "import sys, psycopg\n"
-            f"with psycopg.connect(host={other_server!r}, user='postgres', dbname='postgres') as connection:\n"
-            f"    print(connection.execute({statement!r}).fetchall())\n"
+        databases = ask("SELECT datname FROM pg_database WHERE NOT datistemplate")
+        assert re.fullmatch(r"\[\('postgres',\), \('helpdesk_tests_template_\w+',\)\]\n", databases), (
+            databases
         )
-        return service.run("uv", "run", "--locked", "python", "-c", program).stdout
-
-    # SQLAlchemy's form of the URL is taken, too.
-    for scheme in "postgresql", "postgresql+psycopg":
-        url = f"{scheme}://postgres@/postgres?host={other_server}"
-        tests = ["tests/integration/test_constraints.py", "tests/committed/test_concurrency.py"]
-        done = pytest_(service, "-n", "2", *tests, TEST_DATABASE_URL=url)
-        assert done.counts[0].keys() == {"passed"}
-    # So are the options of pytest-postgresql.
-    options = ("--postgresql-host", other_server, "--postgresql-user", "postgres")
-    assert pytest_(service, "-n", "1", "tests/integration/test_constraints.py", *options).counts[
-        0
-    ].keys() == {"passed"}
-    databases = ask("SELECT datname FROM pg_database WHERE NOT datistemplate")
-    assert re.fullmatch(r"\[\('postgres',\), \('helpdesk_tests_template_\w+',\)\]\n", databases), databases
-    assert ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == "[('precious',)]\n"
+        assert ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == "[('precious',)]\n"
 
 
 def test_a_trap_in_the_temporary_folder_is_not_stepped_into(service):
@@ -425,15 +406,9 @@ def test_a_trap_in_the_temporary_folder_is_not_stepped_into(service):
         ("postgresql://ann:hunter2@localhost:port/postgres", "is not a URL of PostgreSQL"),
     ],
 )
-def test_a_server_that_cant_be_used_is_explained_without_the_password(service, url, message):
-    done = pytest_(service, "tests/integration/test_constraints.py", status=1, TEST_DATABASE_URL=url)
+def test_a_server_that_cant_be_used_is_explained_without_the_password(machinery, url, message):
+    done = machinery.pytest(status=1, TEST_DATABASE_URL=url)
     assert message in done.stdout
     assert "Correct it, or unset it to use the embedded server" in done.stdout
     assert "hunter2" not in done.output
     assert done.counts[0].keys() == {"errors"}, "nothing is skipped for want of a server"
-
-
-def test_a_user_who_may_not_create_databases_is_told_so(service, other_server):
-    url = f"postgresql://poor@/postgres?host={other_server}"
-    done = pytest_(service, "tests/integration/test_constraints.py", status=1, TEST_DATABASE_URL=url)
-    assert "user poor may not create databases" in done.stdout

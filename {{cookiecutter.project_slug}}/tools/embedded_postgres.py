@@ -260,6 +260,7 @@ class EmbeddedPostgres:
         if not self._data.exists():
             self._initialise()
             boot.write_text(_boot_id())
+        _spread_folders_in(self._data / "base")
         # Short, and not in the cache folder: the path of a socket may have about 100 bytes.
         digest = hashlib.sha256(str(self._data).encode()).hexdigest()[:12]
         socket = Path(tempfile.gettempdir()) / f"pg-{os.geteuid()}-{digest}"
@@ -376,6 +377,23 @@ def _can_clone_files(file: Path) -> bool:
     done = subprocess.run(["cp", flag, str(file), str(copy)], capture_output=True, check=False)  # noqa: S603, S607
     copy.unlink(missing_ok=True)
     return done.returncode == 0
+
+
+def _spread_folders_in(folder: Path) -> None:
+    """Have ext4 put each new folder in `folder` far from the others (as chattr +T does); others know no such thing.
+
+    It looks for free inodes beside those in use, and passes over each one that was deleted in the last minutes. Where a
+    database is dropped after each test, cloning takes 15 ms at first, and soon over 100 ms of the kernel's time.
+    """
+    get_flags, set_flags, top_of_hierarchy = 0x80086601, 0x40086602, 0x20000  # of linux/fs.h
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        flags = int.from_bytes(fcntl.ioctl(handle, get_flags, bytes(8)), sys.byteorder)
+        fcntl.ioctl(handle, set_flags, (flags | top_of_hierarchy).to_bytes(8, sys.byteorder))
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
 
 
 def _boot_id() -> str:

@@ -90,16 +90,19 @@ def alembic_upgrade(connection: Connection) -> None:
 
 def _digest(server_version: int) -> str:
     """Return a digest of all that shapes the template database."""
-    files = [path for path in (ROOT / "migrations").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    texts = {
+        path: path.read_bytes()
+        for path in sorted((ROOT / "migrations").rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
     # A migration that imports the service changes with it.
     packages = "|".join(path.name for path in (ROOT / "src").iterdir())
-    imports = re.compile(rf"^\s*(from|import)\s+({packages})\b", re.MULTILINE)
-    versions = [path for path in files if path.parent.name == "versions" and path.suffix == ".py"]
-    if any(imports.search(path.read_text(encoding="utf-8")) for path in versions):
-        files += (ROOT / "src").rglob("*.py")
-    digest = hashlib.sha256(str(server_version).encode())
-    for path in [Path(__file__), *sorted(files)]:
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    imports = re.compile(rf"^\s*(from|import)\s+({packages})\b".encode(), re.MULTILINE)
+    if any(imports.search(text) for path, text in texts.items() if path.parent.name == "versions"):
+        texts |= {path: path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py"))}
+    digest = hashlib.sha256(f"{server_version}".encode() + Path(__file__).read_bytes())
+    for path, text in texts.items():
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + text + b"\0")
     return digest.hexdigest()[:12]
 
 
@@ -202,7 +205,7 @@ class Databases:
 
     def close(self) -> None:
         """Close the connections, and with them all locks."""
-        self._dropper.submit(self._drops.close)
+        self._dropper.submit(lambda: self._drops.close())  # behind the last drop, which may have failed
         self._dropper.shutdown()
         self._admin.close()
 

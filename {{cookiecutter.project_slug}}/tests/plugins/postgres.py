@@ -112,7 +112,7 @@ def prepare(config: pytest.Config) -> None:
     options = config.known_args_namespace
     waits_for_options = any(str(given).startswith("--postgresql") for given in config.invocation_params.args)
     if not waits_for_options:
-        _begin(config, options, runs_tests=options.numprocesses is None)
+        _begin(config, options, runs_tests=not options.numprocesses)
 
 
 @pytest.hookimpl(trylast=True)
