@@ -53,8 +53,8 @@ class Extent:
     """Lengths of the chain of migrations, beside the one that is rendered."""
 
 
-FULL = Extent(5, 20, 5, 500, 5, (0, 1, 2, 4, 8), (10, 100, 400))
-QUICK = Extent(2, 5, 2, 50, 1, (0, 2), (10, 100))
+FULL = Extent(5, 20, 5, 500, 4, (0, 1, 2, 4, 8), (10, 100, 400))
+QUICK = Extent(1, 3, 1, 20, 1, (0, 2), (10,))
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 RENDERED = 2
 """The number of migrations that are rendered."""

@@ -193,6 +193,14 @@ def test_clean_removes_caches_and_the_embedded_server(template, outside, tmp_pat
     assert not (service.folder / ".pytest_cache").exists()
 
 
+def test_garbage_is_collected_from_the_first_test_on(machinery):
+    (machinery.service.folder / "tests/unit/test_garbage.py").write_text(
+        "import gc\n\n\ndef test_garbage():\n    assert gc.isenabled()\n    assert gc.get_freeze_count()\n"
+    )
+    for workers in "0", "1":
+        machinery.pytest("-n", workers, "tests/unit")
+
+
 def lines_of_code(file: Path) -> int:
     """Count the lines of a module that hold code: neither blank, nor a comment, nor a docstring."""
     tree = ast.parse(file.read_text())

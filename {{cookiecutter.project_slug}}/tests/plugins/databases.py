@@ -145,9 +145,8 @@ class Databases:
         self._dropper = ThreadPoolExecutor(max_workers=1)
         self._lock(self._own)
         self._template = f"{self._prefix}template_{_digest(self._admin.info.server_version)}"
-        self._value(
-            "SELECT pg_advisory_lock_shared(hashtext(%s))", self._template
-        )  # nobody reaps it meanwhile
+        # Shared by all who use it, so that nobody reaps it meanwhile.
+        self._value("SELECT pg_advisory_lock_shared(hashtext(%s))", self._template)
         self._reap()
 
     @cached_property
@@ -280,9 +279,10 @@ class Databases:
     def _execute(self, query: sql.SQL | sql.Composed, parameters: Any = None) -> psycopg.Cursor[Any]:
         try:
             return self._admin.execute(query, parameters)
-        except psycopg.errors.DiskFull as error:
-            hint = "Free some space; `nox -s clean` removes the embedded server's databases"
-            raise ServerError(f"{str(error).strip()}\n{hint}") from None
-        except psycopg.OperationalError as error:
-            hint = "The PostgreSQL server was stopped, or closed the connection, in the middle of the run: run again"
-            raise ServerError(f"{str(error).strip()}\n{hint}") from None
+        except psycopg.Error as error:
+            hint = ""
+            if isinstance(error, psycopg.errors.DiskFull):
+                hint = "\nFree some space; `nox -s clean` removes the embedded server's databases"
+            elif self._admin.closed:
+                hint = "\nThe PostgreSQL server was stopped, or closed the connection, in the middle of the run: run again"
+            raise ServerError(str(error).strip() + hint) from None

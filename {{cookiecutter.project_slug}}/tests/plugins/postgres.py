@@ -43,8 +43,7 @@ def _reported() -> Iterator[None]:
 class PostgresRollback(Rollback):
     """Rollback on PostgreSQL: checks deferred constraints, and puts back what a rollback leaves.
 
-    Two trips to the server for each test: one statement after the other, and by way of SQLAlchemy, they cost three times as
-    much as all that is in them.
+    Two trips to the server for each test: what they carry costs less than each further trip, by way of SQLAlchemy, would.
     """
 
     def __init__(self, engine: Engine, databases: Databases) -> None:
