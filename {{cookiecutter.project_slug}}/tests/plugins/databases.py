@@ -2,7 +2,7 @@
 """Databases for the tests: migrated once into a template database, then cloned for whoever needs one.
 
 The template's name is a digest of all that shapes it. While that doesn't change, neither the other workers nor the next run
-migrate again; a clone takes 20 to 60 ms, whatever the number of migrations.
+migrate again; a clone takes some 20 ms, whatever the number of migrations.
 
 A process owns its databases by an advisory lock. That tells those of a killed run, which the next run drops, from those of
 a run beside this one, also if that one is on another host.
