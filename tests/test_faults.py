@@ -285,7 +285,7 @@ def test_without_the_wheel_a_local_postgresql_runs(machinery, debian):
             "tools/embedded_postgres.py", lambda text: text.replace("/usr/lib/postgresql", "/nowhere")
         )
         path = machinery.service.environment["PATH"].split(os.pathsep)
-        without = os.pathsep.join(folder for folder in path if not Path(folder, "pg_ctl").exists())
+        without = os.pathsep.join(folder for folder in path if not shutil.which("pg_ctl", path=folder))
         done = machinery.pytest(status=1, PATH=without)
         assert "PostgreSQL's programs are neither in a wheel for this platform nor on PATH" in done.stdout
         # On PATH it is found as well.
