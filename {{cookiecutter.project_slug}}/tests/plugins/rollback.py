@@ -69,6 +69,7 @@ class LeakError(Exception):
 
 
 def _refuse(message: str) -> NoReturn:
+    __tracebackhide__ = True  # what counts is the line that tried it
     _refused.append(message)
     raise LeakError(message)
 
@@ -138,6 +139,7 @@ class Rollback(ABC):
             return self._engine.connect()
 
     def _before_execute(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        __tracebackhide__ = True
         found = WATCHED.match(statement)
         if not found or not self._watching:
             return
@@ -150,6 +152,7 @@ class Rollback(ABC):
             _refuse(INTERLEAVED)
 
     def _before_end(self, _connection: object) -> None:
+        __tracebackhide__ = True
         if self._watching:
             _refuse(ENDED.format(what="commit(), rollback() or close() of its connection"))
 
