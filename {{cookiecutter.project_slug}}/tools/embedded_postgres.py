@@ -246,6 +246,8 @@ class EmbeddedPostgres:
             except (OSError, IndexError):
                 return None
             except psycopg.OperationalError as error:
+                if "too many clients" in str(error) or "connection slots" in str(error):
+                    return address  # full, but alive
                 # "The database system is starting up": whoever started it was killed before it was ready.
                 if "the database system is" not in str(error) or time.monotonic() > deadline:
                     return None
