@@ -39,6 +39,7 @@ with EmbeddedPostgres() as server:
     with server.connect() as connection:
         for statement in {statements!r}:
             connection.execute(statement)
+    others = [server.connect() for _ in range({connections})]
     print(server.host, flush=True)
     signal.pause()
 """
@@ -46,7 +47,7 @@ ASK = """
 import json, psycopg, sys
 from tools.embedded_postgres import EmbeddedPostgres
 
-with EmbeddedPostgres() as server, server.connect({dbname!r}) as connection:
+with EmbeddedPostgres() as server, server.connect() as connection:
     print(json.dumps(connection.execute({query!r}).fetchall()))
 """
 
@@ -81,9 +82,14 @@ class Machinery:
         command = (self.python, "-c", code)
         return self.service.run(*command, status=status, seconds=120, **self.environment(**environment))
 
-    def ask(self, query: str, dbname: str = "postgres") -> list[list[object]]:
+    @property
+    def data_folders(self) -> list[Path]:
+        """The folders with a server's data, also half made ones."""
+        return [path for path in self.cache.glob("helpdesk-tests/data-*") if path.is_dir()]
+
+    def ask(self, query: str, **environment: str) -> list[list[object]]:
         """Return the rows that a query to the embedded server gives."""
-        answer: list[list[object]] = json.loads(self.program(ASK.format(query=query, dbname=dbname)).stdout)
+        answer: list[list[object]] = json.loads(self.program(ASK.format(query=query), 0, **environment).stdout)
         return answer
 
     @contextmanager
@@ -96,9 +102,9 @@ class Machinery:
                 self.service.account.send(signal.SIGKILL, process)
 
     @contextmanager
-    def server(self, *statements: str, **environment: str) -> Iterator[str]:
-        """Hold the embedded server, after it has run `statements`; give the folder of its socket."""
-        program = HOLD.format(statements=statements)
+    def server(self, *statements: str, connections: int = 0, **environment: str) -> Iterator[str]:
+        """Hold the embedded server, and `connections` to it, after it has run `statements`; give its socket's folder."""
+        program = HOLD.format(statements=statements, connections=connections)
         with self.service.started(self.python, "-c", program, **self.environment(**environment)) as process:
             assert process.stdout is not None
             host = process.stdout.readline().strip()
@@ -125,7 +131,7 @@ def fifo(folder: Path) -> Path:
 
 def debian_programs() -> Path:
     """Return the folder of the newest PostgreSQL that Debian's packages installed. Raises LookupError."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     if not found:
         raise LookupError("there is no PostgreSQL of Debian's here: apt install postgresql")
     return found[-1]

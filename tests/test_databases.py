@@ -1,10 +1,8 @@
 """Where the databases of a rendered service come from: one server, one migration, a clone for each worker."""
 
-import json
 import re
 
 import pytest
-from machinery import ASK
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +62,7 @@ def test_a_template_is_built_once_for_what_shapes_it_and_old_ones_are_reaped(mac
     assert machinery.ask("SELECT current_setting('fsync'), current_setting('max_connections')") == [
         ["off", "200"]
     ]
-    (data,) = (path for path in (machinery.cache / "helpdesk-tests").glob("data-*") if path.is_dir())
+    (data,) = machinery.data_folders
     settings = data / "postgresql.auto.conf"
     settings.write_text(settings.read_text().replace("fsync = 'off'", "fsync = 'on'"))
     done = machinery.pytest(status=1)
@@ -162,8 +160,7 @@ def test_file_systems_that_share_blocks_are_used(machinery, tmp_path):
         cache = machinery.cache / status
         cache.mkdir()
         machinery.pytest(XDG_CACHE_HOME=str(cache), PATH=path)
-        answer = machinery.program(ASK.format(query=method, dbname="postgres"), XDG_CACHE_HOME=str(cache))
-        assert json.loads(answer.stdout) == [[expected]]
+        assert machinery.ask(method, XDG_CACHE_HOME=str(cache), PATH=path) == [[expected]]
 
 
 def test_nobody_waits_for_a_database_to_be_dropped(machinery):

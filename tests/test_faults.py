@@ -76,10 +76,9 @@ def test_a_run_killed_while_it_initialises_leaves_no_trap(machinery):
         "embedded.EmbeddedPostgres().acquire()\n"
     )
     machinery.program(program, status=-signal.SIGKILL)
-    folder = machinery.cache / "helpdesk-tests"
-    assert [path.suffix for path in folder.glob("data-*") if path.is_dir()] == [".new"]
+    assert [path.suffix for path in machinery.data_folders] == [".new"]
     machinery.pytest()
-    assert [path.suffix for path in folder.glob("data-*") if path.is_dir()] == [""]
+    assert [path.suffix for path in machinery.data_folders] == [""]
 
 
 def test_a_run_killed_while_it_migrates_leaves_nothing_half_built(machinery, tmp_path):
@@ -139,7 +138,7 @@ def test_a_run_that_fails_before_its_tests_stops_the_server(machinery):
 
 def test_a_process_that_has_the_pid_of_a_dead_server_is_left_alone(machinery):
     machinery.pytest()
-    (data,) = (path for path in (machinery.cache / "helpdesk-tests").glob("data-*") if path.is_dir())
+    (data,) = machinery.data_folders
     socket = machinery.program(
         "from tools.embedded_postgres import EmbeddedPostgres as E\nwith E() as server: print(server.host)"
     ).stdout.strip()
@@ -229,16 +228,7 @@ def test_more_workers_than_connections_is_an_error_and_no_deadlock(machinery):
     said = "No connection to PostgreSQL: "
     # As many as other workers would hold: a worker then gets its first connection but not its second, or none at all.
     for held in 4, 5:
-        program = (
-            "import signal\n"
-            "from tools.embedded_postgres import EmbeddedPostgres\n"
-            "with EmbeddedPostgres() as server:\n"
-            f"    held = [server.connect() for _ in range({held})]\n"
-            "    print(server.host, flush=True)\n"
-            "    signal.pause()\n"
-        )
-        with machinery.started("-c", program) as process:
-            assert process.stdout.readline()
+        with machinery.server(connections=held):
             done = machinery.pytest(status=1)
         assert done.counts == [{"errors": 2}]
         assert said in done.stdout

@@ -102,9 +102,8 @@ class EmbeddedPostgres:
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._folder = self._cache_folder()
         self._programs = self._find_programs()
-        version = self._run(
-            "pg_ctl", "--version"
-        )  # "pg_ctl (PostgreSQL) 18.4", with more behind it on Debian
+        # It says "pg_ctl (PostgreSQL) 18.4", and Debian's adds to that.
+        version = self._run("pg_ctl", "--version")
         self._version = int(version.split()[2].partition(".")[0])
         if self._version < OLDEST:
             raise ServerError(
@@ -197,9 +196,9 @@ class EmbeddedPostgres:
             if (package / IN_WHEEL[VERSION] / "bin").exists():
                 return self._link_programs(package)
         installed = [Path(path).resolve() for path in [shutil.which("pg_ctl")] if path]
-        installed += sorted(
-            Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True
-        )  # Debian's, newest first
+        # Debian's, the newest first: as numbers, since "9.6" is a greater text than "18".
+        debian = Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")
+        installed += sorted(debian, key=lambda path: float(path.parents[1].name), reverse=True)
         if not installed:
             raise ServerError(
                 "PostgreSQL's programs are neither in a wheel for this platform nor on PATH (pg_ctl):"

@@ -132,9 +132,8 @@ class Rollback(ABC):
     def _connect(self) -> Connection:
         try:
             return self._engine.connect()
-        except (
-            SQLAlchemyError
-        ):  # the connection was lost between two tests, and the database is closed to others
+        except SQLAlchemyError:
+            # The connection was lost between two tests, and the database lets nobody in any more.
             self.rebuild()
             return self._engine.connect()
 
