@@ -89,7 +89,9 @@ class Machinery:
 
     def ask(self, query: str, **environment: str) -> list[list[object]]:
         """Return the rows that a query to the embedded server gives."""
-        answer: list[list[object]] = json.loads(self.program(ASK.format(query=query), 0, **environment).stdout)
+        answer: list[list[object]] = json.loads(
+            self.program(ASK.format(query=query), 0, **environment).stdout
+        )
         return answer
 
     @contextmanager
