@@ -26,10 +26,20 @@ def test_the_benchmark_of_databases_measures_every_way_and_every_start(tmp_path)
     assert "PostgreSQL 18" in done.stdout
 
 
+@pytest.mark.slow
+def test_the_benchmark_of_guards_measures_each_kind_of_test(tmp_path):
+    figures = tmp_path / "figures.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "guards.py"), "--quick", "--json", str(figures)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(json.loads(figures.read_text())) == {"empty tests", "the service's own unit tests"}
+    assert done.stdout.count("ms per test") == 8
+
+
 @pytest.mark.fast
 @pytest.mark.parametrize("name", [[], ["nonsense"]])
 def test_a_benchmark_that_doesnt_exist_is_refused_with_those_that_do(name):
     command = [sys.executable, "-m", "nox", "-s", "bench", "--", *name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "one of: database" in done.stdout + done.stderr
+    assert "one of: database, guards" in done.stdout + done.stderr

@@ -338,18 +338,6 @@ def test_no_secret_of_the_real_environment_reaches_a_test(clone_service):
     assert "'real'" in done.stdout
 
 
-def test_the_unit_tier_has_no_network(clone_service):
-    service = clone_service()
-    for tier in "unit", "integration":
-        (service.folder / f"tests/{tier}/test_network.py").write_text(
-            "import socket\n\n\ndef test_network():\n    socket.socket(socket.AF_INET).close()\n"
-        )
-    assert (
-        "A test tried to use socket.socket" in pytest_(service, "tests/unit/test_network.py", status=1).stdout
-    )
-    pytest_(service, "tests/integration/test_network.py")
-
-
 def test_an_existing_server_is_used_and_left_as_it_was(machinery):
     cache = machinery.cache / "other"
     cache.mkdir()

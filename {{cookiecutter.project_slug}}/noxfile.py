@@ -88,9 +88,9 @@ def full(session: nox.Session) -> None:
 
 @nox.session
 def ci(session: nox.Session) -> None:
-    """Every test, as CI runs them: with coverage, which has a floor, and JUnit XML."""
+    """Every test, as CI runs them: with coverage, which has a floor, budgets, and JUnit XML."""
     coverage = ["-p", "pytest_cov", "--cov", "--cov-report=term", "--cov-report=xml"]
-    pytest(session, *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
+    pytest(session, "--ci", *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
 
 
 @nox.session

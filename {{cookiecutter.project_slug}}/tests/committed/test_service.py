@@ -63,6 +63,7 @@ def test_the_service_survives_the_loss_of_its_connections(service_client: TestCl
     assert (response.status_code, response.json()["database"]) == (200, "ok")
 
 
+@pytest.mark.unguarded("database", reason="it connects to where no server is")
 def test_without_its_database_the_service_is_down() -> None:
     """On a machine where nothing listens; the service starts nevertheless."""
     settings = Settings(database_url="postgresql://nobody@/none?host=/nowhere")

@@ -9,7 +9,10 @@ import pytest
 from tests.plugins import environment
 
 # `tests.plugins.postgres` is not among them: `tiers` loads it for runs that need it.
-pytest_plugins = ["tests.plugins.tiers", "tests.plugins.speed", "tests.plugins.rollback"]
+pytest_plugins = [
+    f"tests.plugins.{name}"
+    for name in ("guards", "environment", "network", "state", "tiers", "speed", "rollback")
+]
 
 # Before anything of the service is imported, which might read a secret at once.
 environment.remove_secrets()

@@ -25,6 +25,7 @@ from psycopg import sql
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import OperationalError
 
+from tests.plugins.guards import unwatch
 from tools.embedded_postgres import Address, ServerError, project_name
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +143,7 @@ class Databases:
             self._admin = server.connect(connect_timeout=5, prepare_threshold=None)
         # Copying files beats writing them to the log, but only where the copies needn't be flushed to the disk.
         self._strategy = "FILE_COPY" if self._value("SHOW fsync") == "off" else "WAL_LOG"
-        self._dropper = ThreadPoolExecutor(max_workers=1)
+        self._dropper = ThreadPoolExecutor(1, "tests.plugins.dropper", unwatch)
         self._lock(self._own)
         self._template = f"{self._prefix}template_{_digest(self._admin.info.server_version)}"
         # Shared by all who use it, so that nobody reaps it meanwhile.

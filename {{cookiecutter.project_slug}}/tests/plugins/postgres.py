@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from pytest_postgresql.executors import NoopExecutor
 from sqlalchemy import URL, Engine
 
+from tests.plugins import guards, network
 from tests.plugins.databases import Databases
 from tests.plugins.rollback import ENDED, Rollback
 from tests.plugins.server import Server, described
@@ -81,10 +82,15 @@ class Preparation:
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Begin to look for the server."""
-        self._executor = ThreadPoolExecutor(max_workers=1)
+        self._executor = ThreadPoolExecutor(1, "tests.plugins.preparation", guards.unwatch)
         self._server = Server(options)
-        self.address = self._executor.submit(self._server.find)
+        self.address = self._executor.submit(self._find)
         self.databases: Future[Databases] | None = None
+
+    def _find(self) -> Address:
+        address = self._server.find()
+        network.allow("database", address.host, address.port)
+        return address
 
     def clone(self) -> None:
         """Begin to make the worker's database, in a process that runs tests itself."""

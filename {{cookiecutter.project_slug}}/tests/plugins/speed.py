@@ -5,12 +5,14 @@ An explicit marker wins. A test that was never measured takes the usual speed of
 """
 
 import os
+from collections.abc import Generator
 from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.plugins.durations import Stopwatch, Store
+from tests.plugins.guards import how_to_lift, lifted
 from tests.plugins.tiers import tier_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ UNMEASURED = {"unit": "fast", "integration": "fast", "committed": "medium"}
 SECONDS_PER_WORKER = 10
 """A worker imports and collects everything again. With less than this to do it costs more than it gains."""
 
+OVER_BUDGET = (
+    "The test took {seconds:.2f} s, and a unit test may take {budget} s (`unit_budget` in pyproject.toml).\n"
+    "Let a fake answer for what it waits for, or make it do less; what needs the time belongs in tests/integration."
+)
+
+_SECONDS = pytest.StashKey[float]()
 _STORE = pytest.StashKey[Store]()
 _STOPWATCH = pytest.StashKey[Stopwatch]()
 
@@ -37,7 +45,7 @@ def _open_store(config: pytest.Config) -> Store:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--slowest`."""
+    """Add `--slowest` and `unit_budget`."""
     parser.addoption(
         "--slowest",
         type=int,
@@ -45,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="list the N slowest tests and fixtures (run with -n 0: fixtures are counted in this process)",
     )
+    parser.addini("unit_budget", "seconds that a test in tests/unit may take", "float", default=1.0)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,6 +107,25 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         return cores
     workers = min(cores, int(sum(seconds) / SECONDS_PER_WORKER))
     return workers if workers > 1 else 0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a unit test that took longer than its budget, with `--ci`."""
+    report = yield
+    seconds = item.stash[_SECONDS] = item.stash.get(_SECONDS, 0.0) + report.__dict__["own_seconds"]
+    budget = item.config.getini("unit_budget")
+    if (
+        item.config.option.ci
+        and report.when == "teardown"
+        and report.passed
+        and seconds > budget
+        and tier_of(item.path, item.config) == "unit"
+        and not lifted(item, "budget")
+    ):
+        report.outcome = "failed"
+        report.longrepr = OVER_BUDGET.format(seconds=seconds, budget=budget) + how_to_lift("budget")
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest.Config) -> None:

@@ -1,19 +1,25 @@
 # Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
 """Tiers: the folder a test lies in says what it may touch, and gives it the marker of that name.
 
-`tests/unit` may open no network socket. `tests/integration` and `tests/committed` have PostgreSQL, whose plugins are
-loaded only if such tests may run: a run of unit tests pays for none of them.
+`tests/integration` and `tests/committed` have PostgreSQL, whose plugins are loaded only if such tests may run: a run of unit
+tests pays for none of them.
 """
 
 from pathlib import Path
 
 import pytest
 
+from tests.plugins.guards import how_to_lift, lifted
+
 TIERS = {
     "unit": "logic and requests, on SQLite in memory; no network",
     "integration": "on PostgreSQL, rolled back after each test",
     "committed": "on PostgreSQL, in a database of its own, with real commits",
 }
+NO_TIER = (
+    "The test lies in no tier, so that no session runs it for what it is, and no guard knows what it may touch.\n"
+    "Move it to tests/unit if it needs no PostgreSQL, else to tests/integration; to tests/committed if it must commit."
+)
 DATABASE_TIERS = {"integration", "committed"}
 
 
@@ -40,6 +46,13 @@ def _load_database_plugins(config: pytest.Config) -> None:
         config.pluginmanager.import_plugin("tests.plugins.postgres")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--ci`."""
+    parser.addoption(
+        "--ci", action="store_true", help="fail unit tests over `unit_budget`, and tests that lie in no tier"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Load what the database tiers need while options can still be added, and start the server."""
@@ -64,5 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         tier = tier_of(item.path, config)
         if tier is not None:
             item.add_marker(tier)
-        if tier == "unit":
-            item.add_marker("disable_socket")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test that lies in no tier, with `--ci`."""
+    if item.config.option.ci and tier_of(item.path, item.config) is None and not lifted(item, "tier"):
+        pytest.fail(NO_TIER + how_to_lift("tier"), pytrace=False)

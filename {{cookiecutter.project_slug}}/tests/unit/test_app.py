@@ -55,6 +55,7 @@ def test_the_document_has_the_endpoints(app: FastAPI) -> None:
     }
 
 
+@pytest.mark.unguarded("budget", reason="a process of its own imports the service, which takes its time")
 def test_heavy_libraries_are_not_imported_with_the_service() -> None:
     code = "import sys, {{ cookiecutter.package_name }}.app; print(*sys.modules)"
 
