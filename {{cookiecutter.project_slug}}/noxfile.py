@@ -32,15 +32,20 @@ def run(session: nox.Session, *command: str, success_codes: tuple[int, ...] = (0
     session.run(*uv_run, external=True, env=env, success_codes=success_codes)
 
 
-def pytest(session: nox.Session, *options: str, path: str = "tests", may_be_empty: bool = False) -> None:
-    """Run pytest on `path`, unless the session was given tests of its own."""
+def with_tests(session: nox.Session, path: str) -> list[str]:
+    """Return the session's arguments, and `path` unless there are tests among them."""
     tests = Path("tests").resolve()
     given = [
         argument
         for before, argument in pairwise(["", *session.posargs])
         if Path(argument.partition("::")[0]).resolve().is_relative_to(tests) and before not in TAKES_VALUE
     ]
-    command = ["pytest", "--numprocesses=auto", *options, *session.posargs, *([] if given else [path])]
+    return [*session.posargs, *([] if given else [path])]
+
+
+def pytest(session: nox.Session, *options: str, path: str = "tests", may_be_empty: bool = False) -> None:
+    """Run pytest on `path`, unless the session was given tests of its own."""
+    command = ["pytest", "--numprocesses=auto", *options, *with_tests(session, path)]
     run(session, *command, success_codes=(0, 5) if may_be_empty else (0,))  # 5: no test was selected
 
 
@@ -91,6 +96,18 @@ def ci(session: nox.Session) -> None:
     """Every test, as CI runs them: with coverage, which has a floor, budgets, and JUnit XML."""
     coverage = ["-p", "pytest_cov", "--cov", "--cov-report=term", "--cov-report=xml"]
     pytest(session, "--ci", *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """The unit tier, unchanged, on PostgreSQL: lists each test that ends otherwise than on SQLite."""
+    run(session, "python", "-m", "tools.parity", "--numprocesses=auto", *with_tests(session, "tests/unit"))
+
+
+@nox.session
+def isolation(session: nox.Session) -> None:
+    """The tests in several random orders: names each that depends on another, and on which; `--orders`, `--seed`."""
+    run(session, "python", "-m", "tools.isolation", *with_tests(session, "tests"))
 
 
 @nox.session

@@ -21,11 +21,12 @@ from {{ cookiecutter.package_name }}.settings import Settings
 
 from tests.factories import Factory
 from tests.plugins.fake_ai import FakeAI
+from tests.plugins.fake_redis import RedisOutage, RedisServer
 from tests.plugins.fake_secrets import FakeSecrets
 from tests.plugins.rollback import one_at_a_time
 
 if TYPE_CHECKING:
-    from fakeredis import FakeRedis
+    from redis import Redis
 
 
 @pytest.fixture(scope="session")
@@ -112,12 +113,18 @@ def make(db_session: Session) -> Factory:
 
 
 @pytest.fixture
-def redis_client() -> Iterator["FakeRedis"]:
-    """A Redis client on a fake server of its own."""
-    from fakeredis import FakeRedis, FakeServer
-
-    with FakeRedis(server=FakeServer()) as redis:
+def redis_client(redis_server: RedisServer) -> Iterator["Redis"]:
+    """A Redis client on a fake server of its own; with TEST_REDIS_URL, on an empty database of a real one."""
+    with redis_server.client() as redis:
         yield redis
+
+
+@pytest.fixture
+def redis_outage(redis_client: "Redis") -> Iterator[RedisOutage]:
+    """Takes Redis down when it is called: `redis_outage()`, `redis_outage(redis.TimeoutError())`; `redis_outage.end()`."""
+    outage = RedisOutage(redis_client)
+    yield outage
+    outage.end()
 
 
 @pytest.fixture(scope="session")
@@ -137,10 +144,21 @@ def summarizer(settings: Settings, ai_provider: FakeAI) -> Summarizer:
 
 
 @pytest.fixture
-def fake_ai(ai_provider: FakeAI) -> FakeAI:
-    """The AI provider below its SDK: script its answers, and read what it was asked."""
+def fake_ai(ai_provider: FakeAI, request: pytest.FixtureRequest) -> Iterator[FakeAI]:
+    """The AI provider below its SDK: script its answers, and read what it was asked.
+
+    A request that nothing was scripted for fails the test, and so does an answer that was never used.
+    """
     ai_provider.reset()
-    return ai_provider
+    failed = request.session.testsfailed
+    yield ai_provider
+    # A test that failed has left them for that reason.
+    if ai_provider.unused and request.session.testsfailed == failed:
+        pytest.fail(
+            f"Scripted for the AI provider and never used: {', '.join(ai_provider.unused)}.\n"
+            "The service asked less often than the test expects: script what it really asks for.",
+            pytrace=False,
+        )
 
 
 @pytest.fixture

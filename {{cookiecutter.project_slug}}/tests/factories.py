@@ -2,14 +2,11 @@
 
 import itertools
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.package_name }}.models import Customer, Ticket
-
-if TYPE_CHECKING:
-    from fakeredis import FakeRedis
 
 
 class Factory:
@@ -40,12 +37,3 @@ class Factory:
         self._session.add(ticket)
         self._session.flush()
         return ticket
-
-
-def disconnected_redis() -> "FakeRedis":
-    """Return a client of a Redis that is down: every command raises redis.ConnectionError."""
-    from fakeredis import FakeRedis, FakeServer
-
-    server = FakeServer()
-    server.connected = False
-    return FakeRedis(server=server)

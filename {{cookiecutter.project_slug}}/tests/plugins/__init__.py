@@ -11,7 +11,18 @@ from tests.plugins import environment
 # `tests.plugins.postgres` is not among them: `tiers` loads it for runs that need it.
 pytest_plugins = [
     f"tests.plugins.{name}"
-    for name in ("guards", "environment", "network", "state", "tiers", "speed", "rollback")
+    for name in (
+        "guards",
+        "environment",
+        "network",
+        "state",
+        "tiers",
+        "speed",
+        "rollback",
+        "fake_redis",
+        "determinism",
+        "shared",
+    )
 ]
 
 # Before anything of the service is imported, which might read a secret at once.

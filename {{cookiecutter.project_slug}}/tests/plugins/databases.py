@@ -11,12 +11,12 @@ a run beside this one, also if that one is on another host.
 import hashlib
 import re
 import traceback
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
+from os import urandom  # the real one, also where a test has `seeded_random`
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ class Databases:
         )
         # A database's name has 63 bytes.
         self._prefix = f"{re.sub('[-.]', '_', project_name())[:24]}_tests{entrance}_"
-        self._own = self._prefix + uuid.uuid4().hex[:12]
+        self._own = self._prefix + urandom(6).hex()
         self._numbers = count(1)
         with _connecting():
             self._admin = server.connect(connect_timeout=5, prepare_threshold=None)

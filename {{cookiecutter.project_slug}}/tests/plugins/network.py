@@ -41,8 +41,11 @@ _guarded = False
 
 
 def allow(what: str, host: str, port: int) -> None:
-    """Let tests reach the run's own "database" or "redis": a host name, an address, or the folder of a socket."""
-    _allowed[what].add((host, str(port)))
+    """Let tests reach the run's own "database" or "redis": a host name, an address, or the folder of a socket.
+
+    A socket itself, as Redis has it, goes with port 0.
+    """
+    _allowed[what].add((host, str(port or "")))
     if host.startswith("/"):
         _allowed[what].add((f"{host}/.s.PGSQL.{port}", ""))
     else:

@@ -1,22 +1,88 @@
 # Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
 """SQLite in memory for the unit tier: nothing to provision, a few tenths of a millisecond per test.
 
-It behaves as PostgreSQL would where it can: foreign keys are checked, and savepoints work. It doesn't stand in for
-PostgreSQL: row locks are silently dropped, types are not checked, text is compared by bytes. What depends on those
-belongs in tests/integration.
+It behaves as PostgreSQL would where it can: foreign keys are checked, and savepoints work. What it can't hold, or would
+silently drop, is refused: tables, when a test touches them, and queries. It doesn't stand in for PostgreSQL: types are not
+checked, text is compared by bytes. `nox -s parity` finds the tests for which that makes a difference.
 """
 
+import re
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, QueuePool, Sequence, Table, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import CompileError, DatabaseError
 
-from tests.plugins.rollback import Rollback
+from tests.plugins.guards import refuse
+from tests.plugins.rollback import REMEDIES, Rollback
+
+NO_TABLE = (
+    "The test uses the table {table}, and tests/unit doesn't have it: {why}.\n"
+    "What needs it belongs in tests/integration. Or give the column a type that SQLite holds as well:\n"
+    'JSON().with_variant(JSONB(), "postgresql").'
+)
+NO_QUERY = (
+    "The test runs a query with {what}, which SQLite leaves out.\n"
+    "What is tested is something else then: it belongs in tests/integration, or in tests/committed if several connections\n"
+    "take part."
+)
+NO_SYNTAX = "SQLite doesn't know this. If PostgreSQL does, the test belongs in tests/integration."
+# What SQLite and SQLAlchemy say themselves, and don't say where to go.
+REMEDIES |= dict.fromkeys(
+    ("no such function: ", "no such collation sequence: ", "can't render element of type"), NO_SYNTAX
+)
+REMEDIES |= {"(sqlite3.OperationalError) near ": NO_SYNTAX}
+
+
+class _Compiler(SQLiteCompiler):
+    """Refuses what the dialect leaves out without a word."""
+
+    def for_update_clause(self, select: Any, **_: Any) -> str:
+        # A plain FOR UPDATE makes no difference: on one connection nobody is locked out.
+        if select._for_update_arg.skip_locked or select._for_update_arg.nowait:
+            lock = "SKIP LOCKED" if select._for_update_arg.skip_locked else "NOWAIT"
+            refuse(NO_QUERY.format(what=f"FOR UPDATE {lock}"))
+        return ""
+
+
+def _dropped(table: Table) -> str:
+    """Return what SQLite would leave out of a table without a word; nothing if all is well."""
+    for column in table.columns:
+        if column.identity is not None and column.identity.always:
+            return f"GENERATED ALWAYS of {column.name} would be left out"
+        if isinstance(column.default, Sequence):
+            return f"the sequence of {column.name} would be left out"
+    parts: list[Any] = [*table.indexes, *table.constraints]
+    for part in parts:
+        options = set(part.dialect_kwargs)
+        if "postgresql_nulls_not_distinct" in options:
+            return f"NULLS NOT DISTINCT of {part.name} would be left out"
+        if getattr(part, "unique", False) and "postgresql_where" in options and "sqlite_where" not in options:
+            return f"the condition of the unique index {part.name} would be left out (there is sqlite_where, too)"
+    return ""
+
+
+def create_tables(engine: Engine, metadata: MetaData) -> dict[str, str]:
+    """Create the tables that SQLite can hold as they are; return the others, with the reason why not."""
+    left_out = {}
+    for table in metadata.sorted_tables:
+        why = _dropped(table)
+        if not why:
+            try:
+                metadata.create_all(engine, tables=[table])
+            except (CompileError, DatabaseError) as error:
+                why = f"SQLite can't hold it ({str(error).splitlines()[0]})"
+        if why:
+            left_out[table.name] = why
+    return left_out
 
 
 def memory_engine(metadata: MetaData) -> Engine:
     """Return an engine on a new database in memory that has the tables of `metadata`.
 
-    It has one connection. Taking a second one raises TimeoutError, where a shared one would mix two transactions.
+    It has one connection. Taking a second one raises TimeoutError, where a shared one would mix two transactions. What
+    SQLite can't hold is left out, and a test that uses it fails.
     """
     engine = create_engine(
         "sqlite://",
@@ -37,7 +103,15 @@ def memory_engine(metadata: MetaData) -> Engine:
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
-    metadata.create_all(engine)
+    engine.dialect.statement_compiler = _Compiler
+    left_out = create_tables(engine, metadata)
+
+    @event.listens_for(engine, "handle_error")
+    def _say_why(context: ExceptionContext) -> None:
+        missing = re.fullmatch(r"no such table: (?:main\.)?(.+)", str(context.original_exception))
+        if missing and missing[1] in left_out:
+            refuse(NO_TABLE.format(table=missing[1], why=left_out[missing[1]]))
+
     return engine
 
 
@@ -51,4 +125,4 @@ class MemoryRollback(Rollback):
 
     def rebuild(self) -> None:
         """Make the tables anew; the database went with its connection."""
-        self._metadata.create_all(self._engine)
+        create_tables(self._engine, self._metadata)

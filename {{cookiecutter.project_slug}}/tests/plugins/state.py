@@ -23,6 +23,13 @@ from tests.plugins.guards import how_to_lift, lifted, on, running
 
 EXPECTED_FILES = re.compile(r"(^|/)(\.[^/]+|__pycache__)(/|$)")
 """Where files may come and go: caches, and whatever is hidden."""
+UNTOUCHED: tuple[Any, ...] = (
+    logging.NOTSET,
+    True,
+    False,
+    [],
+    [],
+)  # level, propagate, disabled, handlers, filters
 FOLDER = "working directory"
 
 _root = ""
@@ -86,11 +93,10 @@ def _logging() -> dict[str, Any]:
 
 
 def _changed_loggers(before: dict[str, Any], after: dict[str, Any]) -> str:
-    # A library that the test was the first to import makes its own loggers.
-    libraries = {name for name in after.keys() - before.keys() if name.partition(".")[0] in sys.modules}
-    made = {name for name in libraries if not name.startswith(_packages)}
-    made |= {name for name in after.keys() - before.keys() if after[name] == (0, True, False, [], [])}
-    return _differing(before, {name: state for name, state in after.items() if name not in made})
+    # Libraries make their own loggers when they are first imported or used.
+    new = {name for name in after.keys() - before.keys() if not f"{name}.".startswith(_packages)}
+    new |= {name for name in after.keys() - before.keys() if after[name] == UNTOUCHED}
+    return _differing(before, {name: state for name, state in after.items() if name not in new})
 
 
 def _put_logging_back(before: dict[str, Any]) -> None:
@@ -98,9 +104,9 @@ def _put_logging_back(before: dict[str, Any]) -> None:
     if "structlog" in before:
         sys.modules["structlog"].configure(**before["structlog"])
     for name, logger in _loggers().items():
-        level, *rest = before.get(name, (0, True, False, [], []))
+        level, logger.propagate, logger.disabled, handlers, filters = before.get(name, UNTOUCHED)
         logger.setLevel(level)  # which empties a cache
-        logger.propagate, logger.disabled, logger.handlers, logger.filters = rest
+        logger.handlers, logger.filters = [*handlers], [*filters]
 
 
 @functools.cache
@@ -124,6 +130,14 @@ def _caches() -> dict[str, tuple[Any, Any]]:
                 content = value.cache_info().currsize
             found[f"{module.__name__}.{name}"] = (value, content)
     return found
+
+
+def _changed_variables(before: dict[str, Any], after: dict[str, Any]) -> str:
+    # What a module that the test imported holds isn't changed: nobody has seen it before.
+    known = {name.rpartition(".")[0] for name in before}
+    return _differing(
+        before, {name: value for name, value in after.items() if name.rpartition(".")[0] in known}
+    )
 
 
 def _put_caches_back(before: dict[str, tuple[Any, Any]]) -> None:
@@ -181,7 +195,7 @@ PROBES = {
     ),
     "caches": Probe(
         _caches,
-        _differing,
+        _changed_variables,
         _put_caches_back,
         "variables or caches of the service changed: {}.\n"
         "Use monkeypatch's setattr() and setitem(); empty a cache in a fixture with cache_clear().",
@@ -231,6 +245,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
     """Take what a fixture of a wider scope changes for granted: it is meant to outlast the test."""
+    __tracebackhide__ = True  # its variables hold the environment, which --showlocals would print
     if fixturedef.scope == "function" or not _before:
         return (yield)
     before = {guard: probe.take() for guard, probe in PROBES.items()}

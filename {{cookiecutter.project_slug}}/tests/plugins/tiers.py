@@ -33,7 +33,9 @@ def tier_of(path: Path, config: pytest.Config) -> str | None:
 
 
 def needs_database(config: pytest.Config) -> bool:
-    """Tell whether the paths of this run include a tier with a database."""
+    """Tell whether the paths of this run include a tier with a database, or `nox -s parity` wants one."""
+    if getattr(config.known_args_namespace, "on_postgresql", False):
+        return True
     paths = config.known_args_namespace.file_or_dir or [""]
     here = config.invocation_params.dir
     tiers = {tier_of((here / path.partition("::")[0]).resolve(), config) for path in paths}
@@ -67,13 +69,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers. A worker of xdist loads its plugins only now."""
     for tier, meaning in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: tier of the folder: {meaning}")
+    config.addinivalue_line(
+        "markers",
+        "differs(reason): the test ends otherwise on PostgreSQL; `nox -s parity` checks that it does",
+    )
     _load_database_plugins(config)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its tier, before `-m` selects."""
+    """Mark each test with its tier, before `-m` selects. Raises UsageError for a difference without a reason."""
     for item in items:
+        for marker in item.iter_markers("differs"):
+            if not str(marker.kwargs.get("reason", "")).strip():
+                raise pytest.UsageError(f'{item.nodeid}: say why: differs(reason="…")')
         tier = tier_of(item.path, config)
         if tier is not None:
             item.add_marker(tier)

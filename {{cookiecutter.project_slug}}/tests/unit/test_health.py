@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from {{ cookiecutter.package_name }}.cache import SummaryCache, get_cache
 from {{ cookiecutter.package_name }}.database import get_session
 
-from tests.factories import disconnected_redis
+from tests.plugins.fake_redis import RedisOutage
 
 
 def test_all_is_well(client: TestClient) -> None:
@@ -28,8 +28,10 @@ def test_the_service_is_well_without_a_redis_to_use(app: FastAPI, client: TestCl
     assert response.json() == {"status": "ok", "database": "ok", "redis": "off"}
 
 
-def test_without_its_redis_the_service_is_degraded_but_works(app: FastAPI, client: TestClient) -> None:
-    app.dependency_overrides[get_cache] = lambda: SummaryCache(disconnected_redis(), ttl=60)
+def test_without_its_redis_the_service_is_degraded_but_works(
+    client: TestClient, redis_outage: RedisOutage
+) -> None:
+    redis_outage()
 
     response = client.get("/health")
 

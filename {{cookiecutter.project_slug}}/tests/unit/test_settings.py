@@ -161,7 +161,35 @@ def test_a_malformed_secret_is_named_and_not_shown(fake_secrets: FakeSecrets) ->
 
 def test_an_expired_token_stops_the_start(fake_secrets: FakeSecrets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
-    fake_secrets.status = 401
+    fake_secrets.expire_token()
 
     with pytest.raises(DopplerError, match="new service token"):
         load_settings()
+
+
+@pytest.mark.parametrize("outage", [lambda secrets: secrets.fail(500), FakeSecrets.break_connection])
+def test_doppler_being_down_stops_the_start_and_nothing_stands_in_for_a_secret(
+    outage: Callable[[FakeSecrets], None], fake_secrets: FakeSecrets
+) -> None:
+    fake_secrets.values = {"DATABASE_URL": URL}
+    outage(fake_secrets)
+
+    with pytest.raises(DopplerError, match="check the network"):
+        load_settings()
+
+
+def test_a_secret_that_doppler_lacks_is_named(fake_secrets: FakeSecrets) -> None:
+    fake_secrets.values = {"OPENAI_API_KEY": "sk-1"}
+
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        load_settings()
+
+
+def test_without_doppler_nothing_warns_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+
+    load_settings()
+
+    assert (caplog.records, recwarn.list) == ([], [])
