@@ -32,8 +32,8 @@ def test_the_benchmark_of_guards_measures_each_kind_of_test(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "guards.py"), "--quick", "--json", str(figures)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert set(json.loads(figures.read_text())) == {"empty tests", "the service's own unit tests"}
-    assert done.stdout.count("ms per test") == 8
+    assert set(json.loads(figures.read_text())) == {"empty tests", "tests of the service", "fakes"}
+    assert done.stdout.count("ms per test") == 14
 
 
 @pytest.mark.fast
