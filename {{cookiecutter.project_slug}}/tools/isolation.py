@@ -227,7 +227,8 @@ def main(arguments: list[str]) -> str | None:
             explain(dependent[:EXPLAINED], Path(folder))
     for test in broken:
         print(f"\n{test.nodeid}\n    fails in every order: {test.fails[0].results[test.nodeid].error}")
-    print(*dependent, sep="\n")
+    for dependency in dependent:
+        print(dependency)
     count = len({nodeid for order in orders for nodeid in order.results})
     print(
         f"\n{count} tests in {len(orders)} orders: {len(dependent)} depend on the order, {len(broken)} fail in each."
