@@ -417,7 +417,8 @@ def test_the_fakes_keep_their_promises_and_the_service_passes_on_a_real_redis(
     assert "doppler" not in done.output.lower()
     # A test that moved its time by years took the time it took.
     measured = json.loads((service.folder / ".cache/tests/durations.json").read_text())["tests"]
-    assert 0 < measured["tests/unit/test_promises.py::test_time_to_live_follows_frozen_time"] < 60
+    (phases,) = measured["tests/unit/test_promises.py::test_time_to_live_follows_frozen_time"]["last"]
+    assert 0 < sum(phases) < 60
 
     (service.folder / "tests/unit/test_leases.py").write_text(LEASES)
     # The registry's own database and another one have data, one has somebody who is connected, one was a killed run's.

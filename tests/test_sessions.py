@@ -49,10 +49,11 @@ def test_ci_as_the_workflow_calls_it_runs_everything_and_leaves_reports_and_meas
     assert float(coverage.get("line-rate")) >= 0.95
     measured = json.loads((service.folder / ".cache/tests/durations.json").read_text())["tests"]
     assert len(measured) == len(cases)
+    seconds = [sum(test["last"][-1]) for test in measured.values()]
     assert "\x1b[" not in done.output, "no colour where there is no terminal"
 
     # What was measured decides from now on.
-    fast = sum(seconds < 0.1 for seconds in measured.values())
+    fast = sum(second < 0.1 for second in seconds)
     assert collected(service, "-m", "fast") == fast
     assert collected(service, "-m", "slow or medium") == len(cases) - fast
 
@@ -102,8 +103,8 @@ def test_sessions_read_like_documentation(service):
     listing = service.nox("-l").stdout
     described = dict(re.findall(r"^[*-] (\w+) -> ([A-Z].{10,})$", listing, re.MULTILINE))
     assert list(described) == [
-        *("fast", "unit", "integration", "committed", "medium", "slow", "full", "ci", "parity", "isolation"),
-        *("slowest", "serve", "lint", "types", "migrations", "clean"),
+        *("fast", "unit", "integration", "committed", "medium", "slow", "full", "ci", "plan"),
+        *("parity", "isolation", "slowest", "serve", "lint", "types", "migrations", "clean"),
     ]
     assert "* fast" in listing
 
@@ -226,4 +227,4 @@ def lines_of_code(file: Path) -> int:
 
 def test_the_machinery_a_service_carries_stays_small(service):
     files = [*service.folder.glob("tests/plugins/*.py"), *service.folder.glob("tools/*.py")]
-    assert 500 < sum(lines_of_code(file) for file in files) < 2600
+    assert 500 < sum(lines_of_code(file) for file in files) < 3200

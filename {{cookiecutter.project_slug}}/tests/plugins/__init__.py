@@ -22,6 +22,7 @@ pytest_plugins = [
         "fake_redis",
         "determinism",
         "shared",
+        "shards",
     )
 ]
 

@@ -1,61 +1,23 @@
 # Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
-"""How long each test takes, measured by every run and kept in `.cache/tests/durations.json`.
+"""How long each test takes, measured by every run and kept by `tools.store`.
 
 A test's time is its call and its own set-up and tear-down. What a session or module fixture costs, or an import that
 waits for its first use, isn't charged to the test that happened to come first: it says nothing about that test.
 """
 
 import builtins
-import json
-import os
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-FORMAT = 1
+from tools.store import Moved, Phases, Store, machine_seconds
 
-
-class Store:
-    """Seconds by node id, kept in a JSON file: `{"format": 1, "tests": {"tests/unit/test_a.py::test_b": 0.004}}`."""
-
-    def __init__(self, path: Path) -> None:
-        """Read `path`. A file that is missing or broken counts as empty: the next run writes a new one."""
-        self.path = path
-        self.tests = self._read()
-
-    def add(self, measured: dict[str, float]) -> None:
-        """Merge what a run measured and write the file; forget tests whose file is gone.
-
-        A time falls at once and rises by a quarter per run at the most: a busy machine only ever adds to it.
-        """
-        merged = self._read()
-        for nodeid, seconds in measured.items():
-            merged[nodeid] = round(min(seconds, merged.get(nodeid, seconds) * 1.25 + 0.001), 5)
-        root = self.path.parents[2]
-        exists = {file: (root / file).exists() for file in {nodeid.partition("::")[0] for nodeid in merged}}
-        self.tests = {
-            nodeid: merged[nodeid] for nodeid in sorted(merged) if exists[nodeid.partition("::")[0]]
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Renamed when complete, so that a run beside this one never reads half a file.
-        temporary = self.path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({"format": FORMAT, "tests": self.tests}, indent=0))
-        temporary.replace(self.path)
-
-    def _read(self) -> dict[str, float]:
-        try:
-            content = json.loads(self.path.read_text())
-            if content["format"] != FORMAT:
-                return {}
-            return {str(nodeid): float(seconds) for nodeid, seconds in content["tests"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+PHASES = {"setup": 0, "call": 1, "teardown": 2}
 
 
 class ImportClock:
@@ -92,12 +54,16 @@ class Stopwatch:
 
     def __init__(self, store: Store, *, controls: bool) -> None:
         """Take the store to write to at the end, if this process controls the run."""
-        self.measured: dict[str, float] = defaultdict(float)
+        self.measured: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+        """Seconds of set-up, call and tear-down of each test."""
+        self.moved: list[Moved] = []
+        """The tests whose speed is another one since this run."""
         self.fixtures: dict[str, list[float]] = defaultdict(list)
         """Seconds of each set-up of a fixture in this process, by name and scope."""
         self._store = store
         self._controls = controls
         self._failed: set[str] = set()
+        self._gone: set[str] = set()
         self._imports = ImportClock()
         self._not_own = 0.0
         self._own_teardown = 0.0
@@ -157,18 +123,42 @@ class Stopwatch:
         report.__dict__["own_seconds"] = max(seconds - self._not_own, 0.0)
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Find the measured tests that their files don't have any more."""
+        if config.option.lf or any("::" in argument for argument in config.args):
+            return  # not all of a file is collected
+        collected = {item.nodeid for item in items}
+        files = {nodeid.partition("::")[0] for nodeid in collected}
+        self._gone = {
+            nodeid
+            for nodeid in self._store.tests
+            if nodeid not in collected and nodeid.partition("::")[0] in files
+        }
+        if not self._controls:
+            config.workeroutput["gone"] = sorted(self._gone)  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker found."""
+        self._gone.update(getattr(node, "workeroutput", {}).get("gone", ()))
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add up the phases of a test. One that failed or was skipped took a time that says nothing."""
-        self.measured[report.nodeid] += getattr(report, "own_seconds", 0.0)
+        """Note a phase of a test. One that failed or was skipped took a time that says nothing."""
+        self.measured[report.nodeid][PHASES[report.when]] += getattr(report, "own_seconds", 0.0)
         if report.outcome != "passed":
             self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         """Keep what was measured, also of a run that was interrupted."""
         self._imports.stop()
-        passed = {nodeid: time for nodeid, time in self.measured.items() if nodeid not in self._failed}
+        passed: dict[str, Phases] = {
+            nodeid: (times[0], times[1], times[2])
+            for nodeid, times in self.measured.items()
+            if nodeid not in self._failed
+        }
         if self._controls and passed:
             try:
-                self._store.add(passed)
+                self.moved = self._store.add(passed, machine_seconds(), self._gone)
             except OSError as error:  # a checkout that can't be written to is no reason to fail
                 print(f"\nThe times of this run are lost: {error}", file=sys.stderr)

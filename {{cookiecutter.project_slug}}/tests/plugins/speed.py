@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plugins.durations import Stopwatch, Store
+from tests.plugins.durations import Stopwatch
 from tests.plugins.guards import how_to_lift, lifted
 from tests.plugins.tiers import tier_of
+from tools.store import SPEEDS, Store, machine_seconds, speed_of
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-SPEEDS = {"fast": 0.1, "medium": 1.0, "slow": float("inf")}
-"""Each speed and the seconds below which a test has it."""
 UNMEASURED = {"unit": "fast", "integration": "fast", "committed": "medium"}
 """The speed of a tier of which nothing was measured yet."""
 SECONDS_PER_WORKER = 10
@@ -32,12 +31,8 @@ OVER_BUDGET = (
 
 _SECONDS = pytest.StashKey[float]()
 _STORE = pytest.StashKey[Store]()
+_WHY = pytest.StashKey[str]()
 _STOPWATCH = pytest.StashKey[Stopwatch]()
-
-
-def speed_of(seconds: float) -> str:
-    """Return the speed of a test that takes so long."""
-    return next(speed for speed, limit in SPEEDS.items() if seconds < limit)
 
 
 def _open_store(config: pytest.Config) -> Store:
@@ -54,6 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="list the N slowest tests and fixtures (run with -n 0: fixtures are counted in this process)",
     )
     parser.addini("unit_budget", "seconds that a test in tests/unit may take", "float", default=1.0)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is wrong with the measured times, and why `-n auto` chose what it did."""
+    return [text for text in (config.stash[_STORE].note, config.stash.get(_WHY, "")) if text]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,39 +74,43 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its speed, before `-m` selects."""
     measured = config.stash[_STORE].tests
-    usual = dict(UNMEASURED)
     by_tier: dict[str, list[float]] = {}
     for item in items:
         if item.nodeid in measured:
-            by_tier.setdefault(tier_of(item.path, config) or "", []).append(measured[item.nodeid])
-    usual |= {tier: speed_of(median(times)) for tier, times in by_tier.items()}
+            by_tier.setdefault(tier_of(item.path, config) or "", []).append(measured[item.nodeid].seconds)
+    usual = UNMEASURED | {tier: speed_of(median(times)) for tier, times in by_tier.items()}
     for item in items:
         if any(item.get_closest_marker(speed) for speed in SPEEDS):
             continue
-        seconds = measured.get(item.nodeid)
-        tier = tier_of(item.path, config) or ""
-        item.add_marker(speed_of(seconds) if seconds is not None else usual.get(tier, "fast"))
+        known = measured.get(item.nodeid)
+        item.add_marker(known.speed if known else usual.get(tier_of(item.path, config) or "", "fast"))
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the number of workers for `-n auto`: none if the tests are done before another process had started."""
     # Asked before the plugins are configured, so the store isn't open yet.
-    measured = _open_store(config).tests
+    store = _open_store(config)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     selected = [
         (config.invocation_params.dir / path.partition("::")[0]).resolve()
         for path in config.known_args_namespace.file_or_dir or [""]
     ]
     seconds = [
-        time
-        for nodeid, time in measured.items()
+        measured.seconds
+        for nodeid, measured in store.tests.items()
         if any((config.rootpath / nodeid.partition("::")[0]).is_relative_to(path) for path in selected)
     ]
+    config.stash[_WHY] = f"-n auto: {cores} workers, one per core: nothing was measured yet"
     if not seconds:
         return cores
-    workers = min(cores, int(sum(seconds) / SECONDS_PER_WORKER))
-    return workers if workers > 1 else 0
+    expected = sum(seconds) * store.ratio(machine_seconds())
+    workers = min(cores, int(expected / SECONDS_PER_WORKER))
+    if workers < 2:
+        config.stash[_WHY] = f"-n auto: no workers: for {expected:.1f} s of tests none would pay"
+        return 0
+    config.stash[_WHY] = f"-n auto: {workers} workers for {expected:.0f} s of tests, on {cores} cores"
+    return workers
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -129,13 +133,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: "TerminalReporter", config: pytest.Config) -> None:
-    """List the slowest tests and fixtures if that was asked for."""
-    count = config.option.slowest
+    """Name the tests whose speed changed, and list the slowest tests and fixtures if that was asked for."""
+    stopwatch, count = config.stash[_STOPWATCH], config.option.slowest
+    for nodeid, old, new in stopwatch.moved:
+        change = f"{old.seconds:.2f} s, now {new.seconds:.2f} s"
+        terminalreporter.write_line(f"{nodeid} was {old.speed} and is {new.speed}: {change}")
     if not count:
         return
-    stopwatch = config.stash[_STOPWATCH]
     terminalreporter.section(f"slowest {count} tests (own set-up, call and own tear-down)")
-    for nodeid, seconds in sorted(stopwatch.measured.items(), key=lambda pair: -pair[1])[:count]:
+    took = {nodeid: sum(phases) for nodeid, phases in stopwatch.measured.items()}
+    for nodeid, seconds in sorted(took.items(), key=lambda pair: -pair[1])[:count]:
         terminalreporter.write_line(f"{seconds * 1000:9.1f} ms  {speed_of(seconds):6}  {nodeid}")
     terminalreporter.section(f"slowest {count} fixtures (set-up without what they depend on)")
     totals = sorted(stopwatch.fixtures.items(), key=lambda pair: -sum(pair[1]))[:count]

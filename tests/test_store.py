@@ -1,0 +1,236 @@
+"""The measured times: what they decide, and that no file, no machine and no other run can spoil them."""
+
+import importlib.util
+import json
+import random
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+from rendering import ROOT
+
+pytestmark = pytest.mark.fast
+
+SOURCE = ROOT / "{{cookiecutter.project_slug}}" / "tools" / "store.py"
+TEST = "tests/unit/test_a.py::test_a"
+
+
+def load_store() -> ModuleType:
+    """Import the module as it is in a service: it holds nothing to render."""
+    spec = importlib.util.spec_from_file_location("service_store", SOURCE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+store = load_store()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The store's file in a checkout that has one test file."""
+    (tmp_path / "tests/unit").mkdir(parents=True)
+    (tmp_path / "tests/unit/test_a.py").touch()
+    (tmp_path / ".cache/tests").mkdir(parents=True)
+    return tmp_path / ".cache/tests/durations.json"
+
+
+def add(path, *seconds, machine=1.0, nodeid=TEST):
+    """Add runs of a test, one after the other; return what moved in the last one."""
+    moved = []
+    for second in seconds:
+        moved = store.Store(path).add({nodeid: (0.0, second, 0.0)}, machine)
+    return moved
+
+
+def known(path, nodeid=TEST):
+    """Return what is known of a test."""
+    return store.Store(path).tests[nodeid]
+
+
+def test_it_keeps_the_phases_of_the_last_five_runs_and_counts_all(path):
+    for run in range(7):
+        store.Store(path).add({TEST: (0.001 * run, 0.01, 0.002)}, 1.0)
+    measured = known(path)
+    assert measured.runs == 7
+    assert measured.last == tuple((0.001 * run, 0.01, 0.002) for run in range(2, 7))
+    assert measured.seconds == pytest.approx(0.016)
+    assert measured.spread == pytest.approx(0.004)
+    assert measured.seen[:2] == "20"
+
+
+def test_one_run_on_a_busy_machine_moves_nothing(path):
+    assert add(path, 0.02, 0.02, 0.02, 5.0) == []
+    assert known(path).seconds == 0.02
+    assert known(path).speed == "fast"
+
+
+@pytest.mark.parametrize(
+    ("runs", "speed"),
+    [
+        ([0.09] * 3, "fast"),
+        ([0.09, *[0.11] * 9], "fast"),  # within the margin it stays what it was
+        ([0.11] * 3, "medium"),
+        ([0.11, *[0.09] * 9], "medium"),
+        ([0.09, *[0.13] * 9], "medium"),
+        ([0.11, *[0.08] * 9], "fast"),
+        ([0.01, *[2.0] * 9], "slow"),
+        ([2.0, *[0.01] * 9], "fast"),
+        ([1.1, *[0.9] * 9], "slow"),
+    ],
+)
+def test_a_speed_changes_only_well_beyond_its_bound(path, runs, speed):
+    add(path, *runs)
+    assert known(path).speed == speed
+
+
+def test_what_moved_is_told_once_with_old_and_new_time(path):
+    add(path, 0.05, 0.05)
+    assert add(path, 0.5) == []
+    (moved,) = add(path, 0.5)
+    assert (moved.nodeid, moved.old.speed, moved.new.speed) == (TEST, "fast", "medium")
+    assert (moved.old.seconds, moved.new.seconds) == (0.05, 0.275)
+    assert add(path, 0.5) == []
+
+
+def test_times_of_another_machine_are_converted(path):
+    add(path, 0.05, 0.05, machine=1.0)
+    add(path, *[0.15] * 9, machine=3.0)  # three times as slow
+    assert known(path).seconds == pytest.approx(0.05)
+    assert known(path).speed == "fast"
+    assert store.Store(path).ratio(3.0) == 3.0
+    assert store.Store(path).ratio(1.2) == 1.0, "the measure itself varies"
+
+
+def test_the_machines_measure_is_positive_and_takes_milliseconds():
+    assert 0 < store.machine_seconds() < 1
+
+
+def test_tests_that_are_gone_are_forgotten(path):
+    others = {f"tests/unit/test_{name}::test": (0.0, 1.0, 0.0) for name in ("gone.py", "a.py")}
+    store.Store(path).add(others, 1.0)
+    assert list(store.Store(path).tests) == ["tests/unit/test_a.py::test"], "the other file doesn't exist"
+    store.Store(path).add({TEST: (0.0, 1.0, 0.0)}, 1.0, gone=["tests/unit/test_a.py::test"])
+    assert list(store.Store(path).tests) == [TEST]
+
+
+def test_two_runs_at_once_lose_nothing(path):
+    program = (
+        "import importlib.util, sys; from pathlib import Path\n"
+        f"spec = importlib.util.spec_from_file_location('s', {str(SOURCE)!r})\n"
+        "s = importlib.util.module_from_spec(spec); sys.modules['s'] = s; spec.loader.exec_module(s)\n"
+        "for n in range(30):\n"
+        f"    s.Store(Path({str(path)!r})).add({{f'tests/unit/test_a.py::test_{{sys.argv[1]}}_{{n}}': (0., 1., 0.)}}, 1.)\n"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", program, str(number)]) for number in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    assert len(store.Store(path).tests) == 90
+
+
+BROKEN = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"7",
+    b'"format"',
+    b"\xff\xfe\x00",
+    b"[" * 100_000,
+    b'{"format": "2"}',
+    b'{"format": 2}',
+    b'{"format": 2, "machine": "fast", "tests": {}}',
+    b'{"format": 2, "machine": 1, "tests": []}',
+    b'{"format": 1, "tests": {"tests/unit/test_a.py::test_a": 0.1}}',
+    b'{"tests/unit/test_a.py::test_a": 0.1}',
+    b'{"format": null, "tests": {}}',
+]
+
+
+@pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_or_foreign_file_counts_as_empty_and_is_written_anew(path, content):
+    path.write_bytes(content)
+    opened = store.Store(path)
+    assert opened.tests == {}
+    assert not opened.note or str(path) in opened.note
+    add(path, 0.2)
+    assert known(path).seconds == 0.2
+
+
+BROKEN_ENTRIES: list[object] = [
+    *({}, [], None, 1, "x"),
+    {"runs": 1, "seen": "2026-01-01", "speed": "fast"},
+    *(
+        {"runs": 1, "seen": "x", "speed": "fast", "last": last}
+        for last in ([], None, [1], [[1, 2]], [[1, 2, 3, 4]])
+    ),
+    *(
+        {"runs": 1, "seen": "x", "speed": "fast", "last": [[0, bad, 0]]}
+        for bad in (-1, "x", None, 1e300, [1])
+    ),
+    {"runs": "many", "seen": "x", "speed": "fast", "last": [[0, 0.1, 0]]},
+    {"runs": 1e400, "seen": "x", "speed": "fast", "last": [[0, 0.1, 0]]},
+]
+
+
+@pytest.mark.parametrize("entry", BROKEN_ENTRIES, ids=range(len(BROKEN_ENTRIES)))
+def test_a_broken_entry_costs_only_itself(path, entry):
+    add(path, 0.2)
+    content = json.loads(path.read_text())
+    content["tests"]["tests/unit/test_a.py::test_b"] = entry
+    path.write_text(json.dumps(content))
+    assert list(store.Store(path).tests) == [TEST]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none_are_refused(path, value):
+    add(path, 0.2)
+    path.write_text(path.read_text().replace("0.2", value))
+    assert store.Store(path).tests == {}
+
+
+def test_a_file_damaged_at_random_never_fails_a_run(path):
+    add(path, *[0.1] * 6)
+    for number in range(5):
+        add(path, 0.3, nodeid=f'tests/unit/test_a.py::test_{number}[é\\u2028"]')
+    whole = path.read_bytes()
+    generator = random.Random(4)
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for _ in range(generator.randrange(1, 6)):
+            place = generator.randrange(len(damaged))
+            match generator.randrange(3):
+                case 0:
+                    damaged[place] = generator.randrange(256)
+                case 1:
+                    del damaged[place:]
+                    damaged += b" "
+                case 2:
+                    damaged[place:place] = generator.randbytes(3)
+        path.write_bytes(damaged)
+        for measured in store.Store(path).tests.values():
+            assert 0 <= measured.seconds < 1e6 * 3
+            assert measured.speed in store.SPEEDS
+    add(path, 0.2)
+    assert TEST in store.Store(path).tests
+
+
+def test_a_file_of_a_later_format_is_left_alone(path):
+    later = '{"format": 3, "something": "else"}'
+    path.write_text(later)
+    add(path, 0.2)
+    assert path.read_text() == later
+    assert "later version" in store.Store(path).note
+
+
+def test_what_cant_be_written_is_an_error_that_leaves_the_file_as_it_was(path, monkeypatch):
+    add(path, 0.2)
+    before = path.read_bytes()
+    monkeypatch.setattr(store.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        add(path, 0.3)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["durations.json", "durations.lock"]
