@@ -93,11 +93,11 @@ def full(session: nox.Session) -> None:
 
 @nox.session
 def ci(session: nox.Session) -> None:
-    """Every test, as CI runs them: with coverage, which has a floor, budgets, and JUnit XML; or one shard of a plan."""
+    """Every test, as CI runs them: in random order, with coverage, which has a floor, budgets, JUnit XML; or one shard."""
     coverage = ["-p", "pytest_cov", "--cov", "--cov-report=term", "--cov-report=xml"]
     if any(argument.startswith("--shard") for argument in session.posargs):
         coverage.append("--cov-fail-under=0")  # the floor is for all shards together
-    pytest(session, "--ci", *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
+    pytest(session, "--ci", "-p", "pytest_randomly", *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
 
 
 @nox.session

@@ -23,6 +23,7 @@ pytest_plugins = [
         "determinism",
         "shared",
         "shards",
+        "order",
     )
 ]
 

@@ -70,15 +70,32 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(stopwatch, "stopwatch")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its speed, before `-m` selects."""
+def _usual_times(config: pytest.Config, items: list[pytest.Item]) -> dict[str, float]:
+    """Return the middle time of each tier of which something was measured."""
     measured = config.stash[_STORE].tests
     by_tier: dict[str, list[float]] = {}
     for item in items:
         if item.nodeid in measured:
             by_tier.setdefault(tier_of(item.path, config) or "", []).append(measured[item.nodeid].seconds)
-    usual = UNMEASURED | {tier: speed_of(median(times)) for tier, times in by_tier.items()}
+    return {tier: median(times) for tier, times in by_tier.items()}
+
+
+def expected_seconds(config: pytest.Config, items: list[pytest.Item]) -> list[float]:
+    """Return how long each test will take: as measured, else what is usual in its tier."""
+    measured, usual = config.stash[_STORE].tests, _usual_times(config, items)
+    return [
+        measured[item.nodeid].seconds
+        if item.nodeid in measured
+        else usual.get(tier_of(item.path, config) or "", 0.0)
+        for item in items
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its speed, before `-m` selects."""
+    measured = config.stash[_STORE].tests
+    usual = UNMEASURED | {tier: speed_of(time) for tier, time in _usual_times(config, items).items()}
     for item in items:
         if any(item.get_closest_marker(speed) for speed in SPEEDS):
             continue
