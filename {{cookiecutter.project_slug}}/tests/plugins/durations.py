@@ -144,10 +144,11 @@ class Stopwatch:
         self._gone.update(getattr(node, "workeroutput", {}).get("gone", ()))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a phase of a test. One that failed or was skipped took a time that says nothing."""
-        self.measured[report.nodeid][PHASES[report.when]] += getattr(report, "own_seconds", 0.0)
+        """Note a phase of a test. One that failed, was skipped or crashed its worker took a time that says nothing."""
         if report.outcome != "passed":
             self._failed.add(report.nodeid)
+        if report.when in PHASES:  # of a crash xdist reports none
+            self.measured[report.nodeid][PHASES[report.when]] += getattr(report, "own_seconds", 0.0)
 
     def pytest_sessionfinish(self) -> None:
         """Keep what was measured, also of a run that was interrupted."""
