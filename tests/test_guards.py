@@ -331,7 +331,7 @@ VIOLATIONS = [
         "unit",
         "takes long",
         "time.sleep(1.2)",
-        "s, and a unit test may take 1.0 s (`unit_budget` in pyproject.toml). Let a fake answer",
+        "s, and a test in tests/unit may take 1 s (`[tool.budgets]` in pyproject.toml). Let a fake answer",
     ),
     Violation("tier", "", "lies beside the tiers", "pass", "lies in no tier"),
 ]
@@ -522,8 +522,10 @@ def test_psycopg_is_guarded_also_where_no_plugin_has_imported_it(machinery):
 def test_a_marker_that_lifts_nothing_or_does_not_say_why_is_refused(machinery, marker, says):
     file = machinery.service.folder / "tests/unit/test_marked.py"
     file.write_text(f"import pytest\n\n\n@pytest.mark.{marker}\ndef test_marked():\n    pass\n")
-    done = machinery.pytest("tests/unit/test_marked.py", status=4)
-    assert says in done.output
+    for workers, status in (("0", 2), ("2", 1)):
+        done = machinery.pytest("-n", workers, "tests/unit/test_marked.py", status=status)
+        assert says in done.stdout
+        assert "INTERNALERROR" not in done.output
 
 
 def test_budget_and_tier_are_a_matter_of_ci_alone(machinery):
@@ -531,9 +533,8 @@ def test_budget_and_tier_are_a_matter_of_ci_alone(machinery):
     (folder / "test_beside.py").write_text("def test_beside():\n    pass\n")
     (folder / "unit/test_long.py").write_text("import time\n\n\ndef test_long():\n    time.sleep(1.2)\n")
     assert machinery.pytest("tests/test_beside.py", "tests/unit/test_long.py").counts == [{"passed": 2}]
-    assert machinery.pytest("-o", "unit_budget=5", "--ci", "tests/unit/test_long.py").counts == [
-        {"passed": 1}
-    ]
+    machinery.edit("pyproject.toml", lambda text: text.replace("\nunit = 1.0", "\nunit = 5.0"))
+    assert machinery.pytest("--ci", "tests/unit/test_long.py").counts == [{"passed": 1}]
 
 
 def told(violation: Violation, message: str) -> str:

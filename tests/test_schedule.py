@@ -230,7 +230,7 @@ def test_each_worker_begins_with_a_long_test_and_module_fixtures_are_set_up_no_m
     durations = folder / ".cache/tests/durations.json"
     content = json.loads(durations.read_text())
     for nodeid, entry in content["tests"].items():
-        entry["last"] = [[0, 30 if "long" in nodeid else 0.01, 0]]
+        entry["last"] = [[0, 30 if "long" in nodeid else 0.01, 0, 0]]
     durations.write_text(json.dumps(content))
     started = run("2")
     assert dict(reversed(started)) == {"gw0": "long", "gw1": "long"}

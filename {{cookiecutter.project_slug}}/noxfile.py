@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nox
 import nox.virtualenv
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2026.10"
 # uv keeps one environment for all sessions, so that the second one installs nothing.
@@ -14,6 +15,8 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["fast"]
 
 REPORTS = Path(".cache", "tests")
+# What `timeout` in pyproject.toml can't end, such as a request that never comes back, ends with its process, which is named.
+LAST_RESORT = ("-o", "faulthandler_timeout=90", "-o", "faulthandler_exit_on_timeout=true")
 TAKES_VALUE = ("-k", "-m", "--deselect", "--ignore")  # what follows these isn't what to run
 
 
@@ -45,7 +48,7 @@ def with_tests(session: nox.Session, path: str) -> list[str]:
 
 def pytest(session: nox.Session, *options: str, path: str = "tests", may_be_empty: bool = False) -> None:
     """Run pytest on `path`, unless the session was given tests of its own."""
-    command = ["pytest", "--numprocesses=auto", *options, *with_tests(session, path)]
+    command = ["pytest", "--numprocesses=auto", *LAST_RESORT, *options, *with_tests(session, path)]
     run(session, *command, success_codes=(0, 5) if may_be_empty else (0,))  # 5: no test was selected
 
 
@@ -94,16 +97,33 @@ def full(session: nox.Session) -> None:
 @nox.session
 def ci(session: nox.Session) -> None:
     """Every test, as CI runs them: in random order, with coverage, which has a floor, budgets, JUnit XML; or one shard."""
+    options = ["--ci", "--maxfail=20", "-p", "pytest_randomly", f"--junitxml={REPORTS / 'junit.xml'}", "-ra"]
     coverage = ["-p", "pytest_cov", "--cov", "--cov-report=term", "--cov-report=xml"]
     if any(argument.startswith("--shard") for argument in session.posargs):
         coverage.append("--cov-fail-under=0")  # the floor is for all shards together
-    pytest(session, "--ci", "-p", "pytest_randomly", *coverage, f"--junitxml={REPORTS / 'junit.xml'}", "-ra")
+    try:
+        pytest(session, *options, *coverage)
+    except CommandFailed:
+        run(session, "python", "-m", "tools.flaky")
+        raise
 
 
 @nox.session
 def plan(session: nox.Session) -> None:
     """Which CI machine runs which tests, by measured time: writes plan.json; `--shards 5` or `--target-seconds 120`."""
     run(session, "python", "-m", "tools.plan", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """What all shards did, together: each test ran once, coverage, budgets; merges their times. The end of CI."""
+    run(session, "python", "-m", "tools.report", *session.posargs)
+
+
+@nox.session
+def changed(session: nox.Session) -> None:
+    """The tests that the working tree's change can affect, by what each ran before; all, where that can't be told."""
+    run(session, "python", "-m", "tools.changed", *session.posargs)
 
 
 @nox.session

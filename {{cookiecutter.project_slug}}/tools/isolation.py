@@ -125,10 +125,9 @@ def run_orders(orders: list[Order], arguments: list[str], folder: Path) -> None:
         "--no-header",
         "--tb=short",
         "--numprocesses=0",
-        *records.LOAD,
     ]
     for order in orders:
-        command = [*pytest, f"--report-log={folder / f'{order}.jsonl'}", *order.options, *arguments]
+        command = [*pytest, f"--record={folder / f'{order}.jsonl'}", *order.options, *arguments]
         jobs.append(Job(str(order), command, folder / f"{order}.txt"))
     run(jobs)
     for order, job in zip(orders, jobs, strict=True):
@@ -137,7 +136,7 @@ def run_orders(orders: list[Order], arguments: list[str], folder: Path) -> None:
             sys.exit(
                 f"{job.said}\nNothing was compared: pytest ended with status {status} ({order}). Mend that first."
             )
-        order.results.update(records.read_results(folder / f"{order}.jsonl"))
+        order.results.update(records.read(folder / f"{order}.jsonl").results)
 
 
 class Dependent:

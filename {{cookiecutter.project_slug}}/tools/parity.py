@@ -27,8 +27,7 @@ def run(database: str, arguments: list[str]) -> dict[str, Result]:
             "--tb=no",
             "-q",
             "--no-header",
-            *records.LOAD,
-            f"--report-log={log}",
+            f"--record={log}",
         ]
         command = [sys.executable, "-m", "pytest", *options, "--no-summary", *arguments]
         status = subprocess.run(command, check=False).returncode  # noqa: S603 - pytest itself
@@ -36,7 +35,7 @@ def run(database: str, arguments: list[str]) -> dict[str, Result]:
             sys.exit(
                 f"\nNothing was compared: pytest ended with status {status} on {database}. Mend that first."
             )
-        return records.read_results(log)
+        return records.read(log).results
 
 
 def compare(sqlite: dict[str, Result], postgresql: dict[str, Result]) -> dict[str, list[str]]:

@@ -23,10 +23,12 @@ GUARDS = {
     "locale": "time zone and locale left changed",
     "caches": "variables and caches of the service's modules left changed",
     "files": "files written among the sources",
-    "budget": "unit tests that take longer than `unit_budget`; with --ci",
+    "budget": "tests that take longer than their tier's budget; with --ci",
     "tier": "tests that lie in no tier; with --ci",
 }
 """What `unguarded` lifts, and what each refuses."""
+REASONED = ("unguarded", "differs")
+"""The markers that say why."""
 
 _handlers: dict[str, list[Callable[..., None]]] = defaultdict(list)
 _item: pytest.Item | None = None
@@ -110,17 +112,27 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_audit)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a marker that would do nothing, or doesn't say why. Raises UsageError."""
-    for item in items:
-        for marker in item.iter_markers("unguarded"):
+def _wrong_marker(item: pytest.Item) -> str | None:
+    """Return what is wrong with a marker that would do nothing, or doesn't say why."""
+    for marker in item.iter_markers():
+        if marker.name == "unguarded" and not (marker.args and set(marker.args) <= GUARDS.keys()):
             unknown = ", ".join(str(name) for name in marker.args if name not in GUARDS)
-            if unknown or not marker.args:
-                raise pytest.UsageError(
-                    f"{item.nodeid}: unguarded({unknown}) names no guard; they are: {', '.join(GUARDS)}"
-                )
-            if not str(marker.kwargs.get("reason", "")).strip():
-                raise pytest.UsageError(f'{item.nodeid}: say why: unguarded("{marker.args[0]}", reason="…")')
+            return f"{item.nodeid}: unguarded({unknown}) names no guard; they are: {', '.join(GUARDS)}"
+        if marker.name in REASONED and not str(marker.kwargs.get("reason", "")).strip():
+            arguments = ", ".join([*(f'"{name}"' for name in marker.args), 'reason="…"'])
+            return f"{item.nodeid}: say why: {marker.name}({arguments})"
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse a file with a wrong marker."""
+    report = yield
+    items = [item for item in report.result or () if isinstance(item, pytest.Item)]
+    wrong = [said for said in map(_wrong_marker, items) if said]
+    if wrong:
+        report.outcome, report.longrepr, report.result = "failed", "\n".join(wrong), []
+    return report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

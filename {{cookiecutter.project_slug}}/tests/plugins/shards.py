@@ -1,10 +1,9 @@
 # Kept by the template: an update replaces this file, so change the conftests or pyproject.toml instead.
 """One shard of the tests, by a plan that `nox -s plan` made: `--plan plan.json --shard 2/5`.
 
-Files of other shards aren't imported. What ran is recorded in `.cache/tests/shards/`, for `nox -s plan -- --verify`.
+Files of other shards aren't imported. The record of the run says what was to run, for `nox -s report`.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -44,13 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Shard:
-    """Leaves out what belongs to other shards, and records what ran."""
+    """Leaves out what belongs to other shards."""
 
     def __init__(self, config: pytest.Config, plan: Plan, index: int) -> None:
         """Take the plan, and which of its shards this is."""
         self._config, self._plan, self._index = config, plan, index
         self._found: dict[str, list[str]] = {"selected": [], "left": []}
-        self._ran: set[str] = set()
 
     def pytest_report_header(self) -> str:
         """Say what is run."""
@@ -80,13 +78,9 @@ class Shard:
         """Take over what a worker collected: all collect the same."""
         self._found = getattr(node, "workeroutput", {}).get("shard", self._found)
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what ran."""
-        self._ran.add(report.nodeid)
-
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the record."""
+        """Pass on what was to run."""
         shard = self._plan.shards[self._index]
         if (
             session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
@@ -95,9 +89,8 @@ class Shard:
             session.exitstatus = pytest.ExitCode.OK  # there are more shards than tests
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput["shard"] = self._found
-            return
-        number, count = self._index + 1, len(self._plan.shards)
-        record = {"digest": self._plan.digest, "shard": number, "of": count, "ran": sorted(self._ran)}
-        folder = self._config.rootpath / ".cache" / "tests" / "shards"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{number}-of-{count}.json").write_text(json.dumps(record | self._found))
+
+    def record(self) -> dict[str, Any]:
+        """Return what the record of the run says of this shard."""
+        place = {"digest": self._plan.digest, "shard": self._index + 1, "of": len(self._plan.shards)}
+        return place | self._found

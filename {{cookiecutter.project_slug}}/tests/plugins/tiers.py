@@ -51,7 +51,7 @@ def _load_database_plugins(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--ci`."""
     parser.addoption(
-        "--ci", action="store_true", help="fail unit tests over `unit_budget`, and tests that lie in no tier"
+        "--ci", action="store_true", help="fail tests over `[tool.budgets]`, and those that lie in no tier"
     )
 
 
@@ -78,11 +78,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its tier, before `-m` selects. Raises UsageError for a difference without a reason."""
+    """Mark each test with its tier, before `-m` selects."""
     for item in items:
-        for marker in item.iter_markers("differs"):
-            if not str(marker.kwargs.get("reason", "")).strip():
-                raise pytest.UsageError(f'{item.nodeid}: say why: differs(reason="…")')
         tier = tier_of(item.path, config)
         if tier is not None:
             item.add_marker(tier)
