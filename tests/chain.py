@@ -112,7 +112,15 @@ class Chain:
         }
         environment |= {variable: str(path) for variable, path in files.items()} | {"CI": "true"}
         service = Service(checkout, self.service.environment, self.service.account)
-        self.done[name] = service.run("bash", "-eo", "pipefail", "-c", command, status=None, **environment)
+        shell = (
+            "env",
+            *(f"{key}={value}" for key, value in environment.items()),
+            "bash",
+            "-eo",
+            "pipefail",
+            "-c",
+        )
+        self.done[name] = service.run(*shell, command, status=None)
         if files["GITHUB_OUTPUT"].exists():
             lines = files["GITHUB_OUTPUT"].read_text().splitlines()
             self.outputs[name] = dict(line.split("=", 1) for line in lines)

@@ -24,8 +24,8 @@ def commit(service: Service) -> None:
 def covered(report: Path) -> dict[str, set[str]]:
     """Return the lines of each file that a coverage report has as covered."""
     return {
-        of_file.get("filename"): {
-            line.get("number") for line in of_file.iter("line") if line.get("hits") != "0"
+        str(of_file.get("filename")): {
+            str(line.get("number")) for line in of_file.iter("line") if line.get("hits") != "0"
         }
         for of_file in ET.parse(report).iter("class")
     }

@@ -87,14 +87,13 @@ def find_python(version: str) -> str | None:
 
 @pytest.mark.parametrize(
     ("job", "version"),
-    # The job "ci" on the lowest Python is tested with its session.
+    # The others run in tests/test_chain.py.
     [
         ("static", "3.11"),
         ("fast", "3.11"),
         ("fast", "3.12"),
         ("fast", "3.13"),
         ("fast", "3.14"),
-        ("ci", "3.14"),
     ],
 )
 def test_the_workflows_steps_run_as_they_stand(clone_service, mypy_cache, job, version):

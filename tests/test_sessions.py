@@ -225,4 +225,4 @@ def lines_of_code(file: Path) -> int:
 
 def test_the_machinery_a_service_carries_stays_small(service):
     files = [*service.folder.glob("tests/plugins/*.py"), *service.folder.glob("tools/*.py")]
-    assert 500 < sum(lines_of_code(file) for file in files) < 4200
+    assert 500 < sum(lines_of_code(file) for file in files) < 4400

@@ -22,12 +22,12 @@ MANY = Machine(
 )
 
 
-def light(tests: int, seconds: float = 0.005) -> Work:
+def light(tests, seconds=0.005):
     """Return tests for which the processor works all the time."""
     return Work(tests * seconds, tests * seconds, seconds, tests, tests)
 
 
-def waiting(tests: int, seconds: float = 0.1) -> Work:
+def waiting(tests, seconds=0.1):
     """Return tests that wait nearly all the time."""
     return Work(tests * seconds, tests * seconds / 100, seconds, tests, tests)
 

@@ -140,7 +140,7 @@ def isolation(session: nox.Session) -> None:
 
 @nox.session
 def slowest(session: nox.Session) -> None:
-    """The 50 slowest tests and fixtures, and what importing the service takes."""
+    """The 50 slowest tests and fixtures, files by how long they take to collect, and what importing the service takes."""
     run(session, "pytest", "-q", "--slowest=50", *session.posargs)
     run(session, "python", "-m", "tools.import_time")
 

@@ -1,6 +1,7 @@
 """The bodies of a generated suite in a loop without pytest, with the statements of their fixtures: `python -m tests.bench.bare`.
 
-What a test takes besides its own work is what pytest and the machinery cost. Prints the number of tests and the seconds.
+What a test takes besides its own work is what pytest and the machinery cost. The last line printed is the number of tests and
+the seconds; the others are the service's log, as pytest would capture it.
 """
 
 import importlib
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi.testclient import TestClient
 from helpdesk.app import create_app
@@ -24,7 +25,7 @@ from tests.plugins.databases import Databases
 from tests.plugins.sqlite import memory_engine
 from tools.embedded_postgres import EmbeddedPostgres
 
-Sessions = sessionmaker[Session]
+Sessions: TypeAlias = sessionmaker[Session]
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,7 +62,7 @@ def run(body: Callable[..., None], arguments: dict[str, Any], make_sessions: Any
                 with sessions() as opened:
                     yield opened
 
-            http.app.dependency_overrides = {get_session: request_session}  # type: ignore[attr-defined]
+            http.app.dependency_overrides = {get_session: request_session}
             http.event_hooks = {"request": [lambda _: session.commit()]}
             given = {"sessions": sessions, "db_session": session, "make": Factory(session), "client": http}
             arguments = {name: given.get(name, arguments.get(name)) for name in wanted}
