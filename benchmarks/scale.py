@@ -131,9 +131,11 @@ class Suite:
                 shutil.rmtree(bytecode)
 
     def make_usual(self) -> None:
-        """Replace the tiers' conftests, so that each test has PostgreSQL in the usual way."""
+        """Take the tiers' conftests away, so that each test has PostgreSQL in the usual way."""
         for tier in ("unit", "integration", "committed"):
-            (self.tests / tier / "conftest.py").write_text("from tests.bench.usual import *  # noqa: F403\n")
+            (self.tests / tier / "conftest.py").unlink()
+        with (self.tests / "conftest.py").open("a") as conftest:
+            conftest.write("\n\nfrom tests.bench.usual import *  # noqa\n")
 
     def make_empty(self, count: int) -> None:
         """Make it a suite of tests that do nothing."""

@@ -15,6 +15,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
 from rendering import ROOT
 from scale import Suite, say
 from tools_of_service import workers

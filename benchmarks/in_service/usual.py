@@ -1,6 +1,6 @@
 """The usual set-ups, for `benchmarks/scale.py`: each test on PostgreSQL, with a database of its own or with its tables made anew.
 
-This becomes `tests/conftest.py`'s neighbour in each tier; USUAL names the set-up. Without the plugins of the machinery.
+`tests/conftest.py` takes all of this in, and the tiers have none; USUAL names the set-up. The machinery's plugins aren't loaded.
 """
 
 import os

@@ -1,0 +1,123 @@
+"""Shards beside pytest-split's: `nox -s bench -- shards [--quick] [--json FILE]`.
+
+1. On the real times of a project (tests/data/durations.json): the slowest shard over the mean, for 2 to 20 shards, of this plan and
+   of pytest-split's two algorithms; and the bound that no plan can beat, which is the longest test, or two of them in one shard.
+2. On a generated suite: how long each of five shards takes to collect, here and with pytest-split, in turns.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from pytest_split.algorithms import Algorithms
+from rendering import ROOT
+from scale import Suite, say
+from tools_of_service import plan
+
+SHARDS = 5
+
+
+def real_times() -> dict[str, dict[str, float]]:
+    """Return the seconds of a real project's 1,774 tests, by file."""
+    content = json.loads((ROOT / "tests" / "data" / "durations.json").read_text())
+    return {
+        f"tests/test_{file:03}.py": {
+            f"tests/test_{file:03}.py::test_{number:03}": microseconds / 1e6
+            for number, microseconds in enumerate(of_file)
+        }
+        for file, of_file in enumerate(content["files"])
+    }
+
+
+def compare_balance() -> dict[int, dict[str, float]]:
+    """Print and return the slowest shard over the mean, by the number of shards."""
+    times = real_times()
+    tests = {nodeid: seconds for of_file in times.values() for nodeid, seconds in of_file.items()}
+    longest, items = (
+        sorted(tests.values(), reverse=True),
+        [SimpleNamespace(nodeid=nodeid) for nodeid in tests],
+    )
+    names = [algorithm.name for algorithm in Algorithms]
+    say(f"{len(tests)} real tests, the slowest shard over the mean\n")
+    say("  shards   here   bound   " + "   ".join(names))
+    figures = {}
+    for count in range(2, 21):
+        mean = sum(tests.values()) / count
+        row = {
+            "here": max(shard.seconds for shard in plan.divide(times, count)) / mean,
+            "bound": max(mean, longest[0], longest[count - 1] + longest[count]) / mean,
+        }
+        for algorithm in Algorithms:
+            groups = algorithm.value(count, items, dict(tests))
+            row[algorithm.name] = max(group.duration for group in groups) / mean
+        figures[count] = row
+        cells = (f"{row[name]:{max(len(name), 5)}.3f}" for name in ("here", "bound", *names))
+        say(f"  {count:6}  " + "   ".join(cells))
+    worst = max(row["here"] / row["bound"] for row in figures.values())
+    say(f"\n  at most {worst:.3f} times the bound: {'met' if worst <= 1.05 else 'MISSED'} (1.05)")
+    better = all(row["here"] <= min(row[name] for name in names) * plan.TOLERANCE for row in figures.values())
+    say(f"  never worse than either: {'met' if better else 'MISSED'}")
+    return figures
+
+
+def compare_collection(size: int, rounds: int) -> dict[str, list[float]]:
+    """Print and return the seconds that each shard of a generated suite takes to collect."""
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
+        suite = Suite(Path(name))
+        pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["test"]
+        (pin,) = (pin for pin in pins if isinstance(pin, str) and pin.startswith("pytest-split"))
+        suite.service.run("uv", "pip", "install", "-q", pin)
+        suite.generate(size)
+        suite.pytest("-q", "-n", "2")
+        suite.python("-m", "tools.plan", "--shards", str(SHARDS))
+        collect = ("-q", "-n", "0", "--collect-only", "tests")
+        seconds: dict[str, list[list[float]]] = {"here": [], "pytest-split": []}
+        for _ in range(rounds):
+            parts = range(1, SHARDS + 1)
+            ours = (("--plan", "plan.json", "--shard", f"{part}/{SHARDS}") for part in parts)
+            theirs = (
+                ("-p", "pytest_split.plugin", "--splits", str(SHARDS), "--group", str(part)) for part in parts
+            )
+            seconds["here"].append([suite.pytest(*collect, *options).seconds for options in ours])
+            seconds["pytest-split"].append([suite.pytest(*collect, *options).seconds for options in theirs])
+    middle = {
+        who: [statistics.median(part) for part in zip(*runs, strict=True)] for who, runs in seconds.items()
+    }
+    say(f"\nCollecting each of {SHARDS} shards of {size} generated tests, wall time in s, middle of {rounds}")
+    for who, parts in middle.items():
+        say(f"  {who:14}" + "".join(f"{part:7.2f}" for part in parts))
+    return middle
+
+
+def main() -> None:
+    """Measure, print, and write the figures."""
+    parser = argparse.ArgumentParser(prog="nox -s bench -- shards")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small suite, once: its figures are worth nothing"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=ROOT / ".cache/tests/bench-shards.json",
+        metavar="FILE",
+        help="where to write all figures",
+    )
+    options = parser.parse_args()
+    figures = {
+        "balance": compare_balance(),
+        "collection": compare_collection(100 if options.quick else 10_000, 1 if options.quick else 3),
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(figures, indent=1))
+    say(f"\nAll figures are in {options.json}")
+
+
+if __name__ == "__main__":
+    main()
