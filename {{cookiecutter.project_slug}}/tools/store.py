@@ -1,5 +1,5 @@
 # Kept by the template: an update replaces this file.
-"""What runs of the tests measured, kept in `.cache/tests/durations.json`:
+"""What runs of the tests measured, kept in `.cache/tests/durations.json`, a line for each test:
 
     {"format": 3,
      "machine": {"work": 0.0021, "cores": 2, "gain": [1.4], "collect": [0.0003], "around": [0.001],
@@ -169,6 +169,13 @@ def _series(entry: Any) -> Series:
     return Series(_seconds(entry["last"])[-KEPT:], max(int(entry["runs"]), 0), str(entry["seen"]))
 
 
+def _entry(known: Measured | Series) -> dict[str, Any]:
+    """Return it as `_measured` or `_series` reads it."""
+    if isinstance(known, Series):
+        return known._asdict() | {"last": [round(seconds, 6) for seconds in known.last]}
+    return known._asdict() | {"last": [[round(second, 6) for second in phases] for phases in known.last]}
+
+
 def _machine(entry: Any) -> Machine:
     machine = Machine(work=float(entry["work"]), cores=int(entry["cores"]))
     if not machine.work or not 0 < machine.work < 1e6:
@@ -185,9 +192,16 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Read `path`."""
         self.path = path
+        self._known_as: tuple[int, int] | None = None
         self._read()
 
     def _read(self) -> None:
+        """Read the file, unless it is the one that was read last: it is replaced, never changed."""
+        with suppress(OSError):
+            status = self.path.stat()
+            if self._known_as == (known_as := (status.st_ino, status.st_mtime_ns)):
+                return
+            self._known_as = known_as
         self.tests: dict[str, Measured] = {}
         self.fixtures: dict[str, Series] = {}
         self.files: dict[str, Series] = {}
@@ -203,7 +217,8 @@ class Store:
             if content["format"] != FORMAT:
                 return
             self.machine = _machine(content["machine"])
-            parts = {name: [*content[name].items()] for name in ("tests", "fixtures", "files")}
+            parts = {name: content[name] for name in ("tests", "fixtures", "files")}
+            keys = {name: [*part.keys()] for name, part in parts.items()}
         except FileNotFoundError:
             return
         except (
@@ -225,9 +240,9 @@ class Store:
             ("fixtures", _series, self.fixtures),
             ("files", _series, self.files),
         ):
-            for key, entry in parts[name]:
+            for key in keys[name]:
                 with suppress(ValueError, KeyError, TypeError, OverflowError):  # else it counts as new
-                    known[key] = read(entry)  # type: ignore[assignment]
+                    known[key] = read(parts[name].pop(key))  # type: ignore[assignment]
 
     def ratio(self, work: float) -> float:
         """Return how much longer the tests take on a machine of this measure than where they were measured."""
@@ -241,10 +256,12 @@ class Store:
         """
         with self._locked():
             self._read()
+            self._known_as = None  # from here on it isn't what the file has
             if "later version" in self.note:
                 return []
             self.machine.work = self.machine.work or run.work
             ratio, today, moved = self.ratio(run.work), _today(), []
+            self.tests = dict(self.tests)  # the run is compared with what was known before
             for nodeid, (setup, call, teardown, processor) in run.tests.items():
                 old = self.tests.get(nodeid)
                 phases = (setup / ratio, call / ratio, teardown / ratio, processor / ratio)
@@ -301,30 +318,25 @@ class Store:
             for name, values in vars(self.machine).items()
             if isinstance(values, list)
         }
-        tests = {
-            nodeid: {
-                "runs": measured.runs,
-                "seen": measured.seen,
-                "speed": measured.speed,
-                "last": [[round(second, 6) for second in phases] for phases in measured.last],
-            }
-            for nodeid, measured in sorted(self.tests.items())
-        }
-        others = {
-            name: {
-                key: {
-                    "runs": series.runs,
-                    "seen": series.seen,
-                    "last": [round(value, 6) for value in series.last],
-                }
-                for key, series in sorted(known.items())
-            }
-            for name, known in (("fixtures", self.fixtures), ("files", self.files))
+        parts: dict[str, Mapping[str, Measured | Series]] = {
+            "fixtures": self.fixtures,
+            "files": self.files,
+            "tests": self.tests,
         }
         # Renamed when complete: nobody reads half a file.
         temporary = self.path.with_suffix(f".{os.getpid()}")
         try:
-            temporary.write_text(json.dumps({"format": FORMAT, "machine": machine, **others, "tests": tests}))
+            with temporary.open("w") as file:
+                file.write('{"format": ' + str(FORMAT) + ',\n"machine": ' + json.dumps(machine))
+                for part, known in parts.items():
+                    entries = (
+                        f"\n{json.dumps(key)}: {json.dumps(_entry(known[key]))}" for key in sorted(known)
+                    )
+                    file.write(',\n"' + part + '": {')
+                    for number, entry in enumerate(entries):
+                        file.write("," * (number > 0) + entry)
+                    file.write("}")
+                file.write("}\n")
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
