@@ -329,12 +329,11 @@ class Store:
             with temporary.open("w") as file:
                 file.write('{"format": ' + str(FORMAT) + ',\n"machine": ' + json.dumps(machine))
                 for part, known in parts.items():
-                    entries = (
-                        f"\n{json.dumps(key)}: {json.dumps(_entry(known[key]))}" for key in sorted(known)
-                    )
                     file.write(',\n"' + part + '": {')
-                    for number, entry in enumerate(entries):
-                        file.write("," * (number > 0) + entry)
+                    comma = ""
+                    for key in sorted(known):
+                        file.write(f"{comma}\n{json.dumps(key)}: {json.dumps(_entry(known[key]))}")
+                        comma = ","
                     file.write("}")
                 file.write("}\n")
             temporary.replace(self.path)
