@@ -128,9 +128,11 @@ def test_long():
 
 
 def test_works():
-    until = time.process_time() + 0.5
-    while time.process_time() < until:
-        pass
+    # On a virtual machine one clock may leap when the other stands still.
+    for clock in (time.process_time, time.perf_counter):
+        until = clock() + 0.4
+        while clock() < until:
+            pass
 
 
 def test_short():
@@ -153,7 +155,7 @@ def test_what_is_exceeded_is_said_and_fails_under_ci(machinery):
         assert "over budget; `nox -s ci` fails for it" in done.stdout
         over = r"tests/unit/test_long\.py::test_long took \d\.\d+ s; the budget `unit` is 0\.2 s\n"
         assert re.search(over, done.stdout), done
-        assert re.search(whole, done.stdout)
+        assert re.search(whole, done.stdout), done
         done = machinery.pytest("-n", workers, "--ci", "tests", status=1)
         assert done.counts == [{"passed": 3, "errors": 2}]
         assert "a test in tests/unit may take 0.2 s" in done.stdout
@@ -163,7 +165,7 @@ def test_what_is_exceeded_is_said_and_fails_under_ci(machinery):
     done = machinery.pytest("--ci", "tests", status=1)
     assert done.counts == [{"passed": 3}]
     assert "over budget, which fails the run" in done.stdout
-    assert re.search(whole, done.stdout)
+    assert re.search(whole, done.stdout), done
 
     # So it does when a test is slower than before.
     machinery.edit("pyproject.toml", lambda text: text.replace("\nall = 0.4", "\nall = 60"))
