@@ -16,24 +16,13 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from inputs import real_times
 from pytest_split.algorithms import Algorithms
 from rendering import ROOT
 from scale import Suite, say
 from tools_of_service import plan
 
 SHARDS = 5
-
-
-def real_times() -> dict[str, dict[str, float]]:
-    """Return the seconds of a real project's 1,774 tests, by file."""
-    content = json.loads((ROOT / "tests" / "data" / "durations.json").read_text())
-    return {
-        f"tests/test_{file:03}.py": {
-            f"tests/test_{file:03}.py::test_{number:03}": microseconds / 1e6
-            for number, microseconds in enumerate(of_file)
-        }
-        for file, of_file in enumerate(content["files"])
-    }
 
 
 def compare_balance() -> dict[int, dict[str, float]]:

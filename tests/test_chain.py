@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from chain import Chain
 from service import Service
+from simulation import wall
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +72,11 @@ def test_two_shards_do_together_what_one_run_does_and_the_next_run_knows_their_t
     assert "The slowest shard has 1." in chain.summary
     times = json.loads((tmp_path / "run-1/artifacts/report/.cache/tests/durations.json").read_text())["tests"]
     assert len(times) == len(ran[0] | ran[1])
+
+    # With these times, long tests first, eight workers would be done in little more than the ideal.
+    seconds = [sum(test["last"][-1][:3]) for test in times.values()]
+    ideal = max(sum(seconds) / 8, max(seconds))
+    assert wall([[number] for number in range(len(seconds))], seconds, 8) / ideal <= 1.05
 
     # The next run finds the times, and the bytecode, in a new checkout.
     chain = Chain(committed, tmp_path / "run-2", ref="refs/pull/1/merge", replaced=TWO)

@@ -55,6 +55,7 @@ def test_a_test_that_doesnt_exist_is_found(run, nodeid):
         ("[", "quarantine.toml: "),
         ("flaky = 1", 'quarantine.toml: "flaky" needs an owner'),
         (entry(expires="'2999-12-31'"), "needs an owner"),
+        (entry(expires="2999-12-31T00:00:00Z"), "needs an owner"),
         (entry(more="issue = 7"), "and nothing else"),
         ('["x"]\nexpires = 2999-12-31\nreason = "a"', "needs an owner"),
         (entry().replace("a race", ""), "and a reason"),

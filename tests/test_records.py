@@ -6,6 +6,7 @@ import random
 import signal
 
 import pytest
+from inputs import damaged
 from machinery import fifo
 from tools_of_service import records, store
 
@@ -30,6 +31,7 @@ def record(tmp_path):
     run = {
         "work": 1.0,
         "workers": 2,
+        "control": 0.5,
         "machine": machine,
         "fixtures": {"app": [0.1, 0.3]},
         "files": {"tests/a.py": 0.1},
@@ -54,7 +56,8 @@ def test_results_times_and_what_is_known_of_the_run_are_read(record):
     }
     assert read.again == {"tests/a.py::test_b": "passed"}
     run = read.run
-    assert run.tests == {"tests/a.py::test_a[é|::]": pytest.approx((0.1, 0.1, 0.1, 0.15))}
+    # Two workers and half a process that controls them took turns on two processors.
+    assert run.tests == {"tests/a.py::test_a[é|::]": pytest.approx((0.0875, 0.0875, 0.0875, 0.15))}
     assert (run.fixtures, run.files) == ({"app": pytest.approx(0.2)}, {"tests/a.py": 0.1})
     assert run.machine == {"cores": 2, "begin": 0.7, "gain": 1.5}
     assert run.gone == {"tests/a.py::test_c"}
@@ -66,18 +69,7 @@ def test_a_record_damaged_at_random_is_read_as_far_as_it_goes(record, tmp_path):
     generator = random.Random(4)
     added = 0
     for _ in range(400):
-        damaged = bytearray(whole)
-        for _ in range(generator.randrange(1, 6)):
-            place = generator.randrange(len(damaged))
-            match generator.randrange(3):
-                case 0:
-                    damaged[place] = generator.randrange(256)
-                case 1:
-                    del damaged[place:]
-                    damaged += b" "
-                case 2:
-                    damaged[place:place] = generator.randbytes(3)
-        record.write_bytes(damaged)
+        record.write_bytes(damaged(whole, generator))
         try:
             run = records.read(record).run
         except ValueError:
@@ -159,8 +151,10 @@ def test_each_run_leaves_a_record_of_what_each_worker_did(machinery, workers):
     assert record.facts["workers"] == int(workers)
     assert set(record.run.files) == {"tests/unit/test_many.py", "tests/integration/test_probe.py"}
     assert "databases (session)" in record.run.fixtures
-    assert record.run.machine.keys() >= {"cores", "begin", "start", "collect", "around"}
-    assert ("control" in record.run.machine) == (workers == "2")
+    assert record.run.machine.keys() >= {"cores", "begin", "start", "collect"}
+    assert record.run.machine.keys() & {"around", "relayed", "control"} == (
+        {"around"} if workers == "0" else {"relayed", "control"}
+    )
     path = records.newest(machinery.service.folder / records.FOLDER)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["$report_type"] for line in (lines[0], lines[-2], lines[-1])] == [
@@ -173,6 +167,82 @@ def test_each_run_leaves_a_record_of_what_each_worker_did(machinery, workers):
     assert {report.get("worker_id") for report in reports} == ({"gw0", "gw1"} if workers == "2" else {None})
     said = [report["nodeid"] for report in reports if report["sections"]]
     assert said == ["tests/unit/test_many.py::test_last"], "what others print isn't kept"
+
+
+CHARGED = """
+import threading
+import time
+
+import pytest
+
+from tests.plugins import guards
+
+
+@pytest.fixture(autouse=True)
+def modules(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "imported.py").write_text("import time; time.sleep(0.5)")
+    (tmp_path / "imported_in_a_thread.py").write_text("import time; time.sleep(0.5)")
+    (tmp_path / "prepared.py").write_text("import time; time.sleep(0.5)")
+
+
+@pytest.fixture(scope="module")
+def shared():
+    time.sleep(0.5)
+
+
+@pytest.fixture
+def own():
+    time.sleep(0.2)
+    yield
+    time.sleep(0.2)
+
+
+def test_shared(shared):
+    pass
+
+
+def test_own(shared, own):
+    time.sleep(0.2)
+
+
+def test_imports():
+    import imported
+
+
+def test_imports_in_a_thread():
+    def work():
+        import imported_in_a_thread
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_beside_the_machinery():
+    def work():
+        guards.unwatch()
+        import prepared
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_test_is_charged_for_what_it_does_and_not_for_what_came_with_it(machinery, workers):
+    (machinery.service.folder / "tests/unit/test_charged.py").write_text(CHARGED)
+    machinery.pytest("-n", workers, "tests/unit")
+    (record,) = runs(machinery)
+    took = {nodeid.partition("::")[2]: times for nodeid, times in record.times.items()}
+    assert sum(took["test_shared"][:3]) < 0.5
+    assert record.run.fixtures["shared (module) tests/unit/test_charged.py"] >= 0.5
+    assert all(phase >= 0.2 for phase in took["test_own"][:3])
+    assert sum(took["test_imports"][:3]) < 0.5
+    assert sum(took["test_imports_in_a_thread"][:3]) < 0.5
+    assert took["test_beside_the_machinery"][1] >= 0.5
 
 
 @pytest.mark.slow
@@ -189,7 +259,7 @@ def test_what_an_interrupted_run_measured_is_kept(machinery, workers):
     assert process.returncode == 2
     kept = store.Store(machinery.service.folder / store.PATH).tests
     (record,) = runs(machinery)
-    done = {nodeid for nodeid, result in record.results.items() if result.outcome == "passed"}
+    done = {nodeid for nodeid in record.ended if record.results[nodeid].outcome == "passed"}
     assert kept.keys() == done
     # With workers, those of the other one may still be on their way.
     assert len(done) == 5 if workers == "0" else done

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from inputs import damaged
 from tools_of_service import TEMPLATE, store
 
 pytestmark = pytest.mark.fast
@@ -233,18 +234,7 @@ def test_a_file_damaged_at_random_never_fails_a_run(path):
     whole = path.read_bytes()
     generator = random.Random(4)
     for _ in range(400):
-        damaged = bytearray(whole)
-        for _ in range(generator.randrange(1, 6)):
-            place = generator.randrange(len(damaged))
-            match generator.randrange(3):
-                case 0:
-                    damaged[place] = generator.randrange(256)
-                case 1:
-                    del damaged[place:]
-                    damaged += b" "
-                case 2:
-                    damaged[place:place] = generator.randbytes(3)
-        path.write_bytes(damaged)
+        path.write_bytes(damaged(whole, generator))
         read = store.Store(path)
         for measured in read.tests.values():
             assert 0 <= measured.seconds < 1e6 * 3

@@ -206,7 +206,7 @@ def divide(times: Mapping[str, Mapping[str, float]], count: int) -> list[Shard]:
 
 def make(root: Path, store: Store, *, shards: int = 1, target: float | None = None) -> Plan:
     """Make a plan with so many shards, or with as few as take `target` seconds each, or the longest test. Raises PlanError."""
-    around = median(store.machine.around or [0.0])  # what pytest takes for each of them
+    around = median(store.machine.around or store.machine.relayed or [0.0])  # of pytest, for each of them
     known = {nodeid: known.seconds + around for nodeid, known in store.tests.items()}
     times = estimate(root, find_tests(root), known)
     if not times:

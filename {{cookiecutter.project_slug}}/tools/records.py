@@ -6,11 +6,12 @@ A record has a JSON object per line, as pytest-reportlog writes them: a `TestRep
 for how much of that the processor worked. Its last but one line is of the type `Run`:
 
     {"$report_type": "Run", "format": 1, "arguments": ["-n", "2"], "started": "2026-11-23T09:00:00+00:00", "seconds": 12.1,
-     "python": "3.11.7", "workers": 2, "work": 0.0021, "machine": {"cores": 2, "begin": 0.7, …}, "fixtures": {"app (session)
-     tests": [0.002]}, "files": {"tests/unit/test_a.py": 0.01}, "gone": [], "shard": null}
+     "python": "3.11.7", "workers": 2, "control": 0.6, "work": 0.0021, "machine": {"cores": 2, "begin": 0.7, …},
+     "fixtures": {"app (session) tests": [0.002]}, "files": {"tests/unit/test_a.py": 0.01}, "gone": [], "shard": null}
 
-`shard` is null or {"digest", "shard", "of", "selected", "left"}, with node ids of the tests that the shard was to run, and
-that it left to others. A run that was killed has no such line. `tools.flaky` may add one of the type `Again`.
+`control` is the part of the time for which the process that controls the workers was busy itself. `shard` is null or
+{"digest", "shard", "of", "selected", "left"}, with node ids of the tests that the shard was to run, and that it left to others.
+A run that was killed has no such line. `tools.flaky` may add one of the type `Again`.
 """
 
 import json
@@ -78,11 +79,11 @@ def to_run(times: Mapping[str, Sequence[float]], passed: set[str], facts: Mappin
     A test that failed, was skipped, interrupted, or crashed its worker took a time that says nothing.
     """
     try:
-        cores, workers = int(facts["machine"]["cores"]), int(facts["workers"])
+        cores, busy = int(facts["machine"]["cores"]), int(facts["workers"]) + float(facts["control"])
         return Run(
             work=float(facts["work"]),
             tests={
-                nodeid: undo_sharing((setup, call, teardown, processor), workers, cores)
+                nodeid: undo_sharing((setup, call, teardown, processor), busy, cores)
                 for nodeid, (setup, call, teardown, processor) in times.items()
                 if nodeid in passed
             },

@@ -2,8 +2,8 @@
 """What runs of the tests measured, kept in `.cache/tests/durations.json`, a line for each test:
 
     {"format": 3,
-     "machine": {"work": 0.0021, "cores": 2, "gain": [1.4], "collect": [0.0003], "around": [0.001],
-        "control": [0.0006], "begin": [0.7], "start": [0.4]},
+     "machine": {"work": 0.0021, "cores": 2, "gain": [1.4], "collect": [0.0003], "around": [0.0005],
+        "relayed": [0.0008], "control": [0.0006], "begin": [0.7], "start": [0.4]},
      "fixtures": {"engine (session) tests/unit": {"runs": 7, "seen": "2026-11-23", "last": [0.01]}},
      "files": {"tests/unit/test_a.py": {"runs": 7, "seen": "2026-11-23", "last": [0.02]}},
      "tests": {"tests/unit/test_a.py::test_b":
@@ -124,7 +124,9 @@ class Machine:
     collect: list[float] = field(default_factory=list)
     """Seconds of the processor per collected test."""
     around: list[float] = field(default_factory=list)
-    """What pytest and its plugins take for each test around it, likewise."""
+    """What pytest and its plugins take for each test around it, likewise, in a run without workers."""
+    relayed: list[float] = field(default_factory=list)
+    """The same in a worker, which also sends what came of it to the controlling process."""
     control: list[float] = field(default_factory=list)
     """Seconds of the processor that the controlling process takes per test of its workers."""
     begin: list[float] = field(default_factory=list)
@@ -180,7 +182,7 @@ def _machine(entry: Any) -> Machine:
     machine = Machine(work=float(entry["work"]), cores=int(entry["cores"]))
     if not machine.work or not 0 < machine.work < 1e6:
         machine.work = None
-    for name in ("gain", "collect", "around", "control", "begin", "start"):
+    for name in ("gain", "collect", "around", "relayed", "control", "begin", "start"):
         with suppress(ValueError, TypeError, KeyError):
             setattr(machine, name, [*_seconds(entry[name])][-KEPT:])
     return machine

@@ -15,7 +15,7 @@ from statistics import median
 
 from tools.store import Machine, Phases
 
-USUAL = {"begin": 0.8, "start": 0.6, "collect": 0.0005, "around": 0.001, "control": 0.0008}
+USUAL = {"begin": 0.8, "start": 0.6, "collect": 0.0005, "around": 0.0007, "relayed": 0.001, "control": 0.0008}
 """Seconds of the processor, until they are measured."""
 END = 0.15
 """Seconds of the processor that it takes to end a worker."""
@@ -69,9 +69,9 @@ def measure_gain(count: int) -> float:
     return min(max(done(count) / alone, 1.0), count)
 
 
-def undo_sharing(phases: Phases, workers: int, cores: int) -> Phases:
-    """Return the times of a test as if there had been a processor for each worker: else they take turns."""
-    turns = workers / cores
+def undo_sharing(phases: Phases, busy: float, cores: int) -> Phases:
+    """Return the times of a test as if there had been a processor for each of so many busy processes: else they take turns."""
+    turns = busy / cores
     seconds, processor = sum(phases[:3]), phases[3]
     if turns <= 1 or not seconds:
         return phases
@@ -85,9 +85,9 @@ def predict(workers: int, work: Work, machine: Machine, *, slower: float = 1.0) 
         name: median(getattr(machine, name) or [usual]) * slower for name, usual in USUAL.items()
     }
     start = known["begin"] + known["start"] + known["collect"] * work.collected
-    around = known["around"] * work.tests
     if workers == 0:
-        return start + work.seconds + around
+        return start + work.seconds + known["around"] * work.tests
+    around = known["relayed"] * work.tests
     gain: float = median(machine.gain) if machine.gain else 1 + GAINED * (machine.cores - 1)
 
     def at_once(processes: int) -> float:

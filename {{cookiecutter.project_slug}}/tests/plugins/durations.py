@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.plugins import guards
 from tools import workers
 from tools.records import PHASES, to_run
 from tools.store import PATH, Machine, Moved, Run, Store, work_seconds
@@ -58,7 +59,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class ImportClock:
-    """Adds up the seconds that this process spends in imports, in whichever thread."""
+    """Adds up the seconds that tests spend in imports, also in their threads.
+
+    Not in those of the machinery: what they import meanwhile, no test waits for.
+    """
 
     def __init__(self) -> None:
         """Start at nothing."""
@@ -75,7 +79,7 @@ class ImportClock:
         builtins.__import__ = self._import
 
     def _timed(self, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self._inside, "import_", False):
+        if getattr(self._inside, "import_", False) or not guards.watched():
             return self._import(*args, **kwargs)
         self._inside.import_ = True
         started = time.perf_counter()
@@ -116,7 +120,7 @@ class Stopwatch:
         self._own: dict[str, float] = {}
         self._not_own = self._not_own_processor = 0.0
         self._own_teardown = 0.0
-        self._loop_began = self._in_tests = 0.0
+        self._loop_began = self._loop_started = self._in_tests = 0.0
         self._ran = 0
 
     def pytest_sessionstart(self) -> None:
@@ -231,7 +235,7 @@ class Stopwatch:
 
     def pytest_runtestloop(self) -> None:
         """Begin to measure what pytest takes around the tests, or to control workers."""
-        self._loop_began = time.process_time()
+        self._loop_began, self._loop_started = time.process_time(), time.perf_counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a phase of a test, and whether the test passed, from its set-up to its tear-down."""
@@ -251,12 +255,17 @@ class Stopwatch:
             for name, value in process.items():
                 own[name].append(value)
         machine = {name: median(values) for name, values in own.items()} | {"cores": workers.cores()}
+        control = 0.0
         if self._processes and self.measured:
-            machine["control"] = (time.process_time() - self._loop_began) / len(self.measured)
+            machine["relayed"] = machine.pop("around", 0.0)
+            worked = time.process_time() - self._loop_began
+            machine["control"] = worked / len(self.measured)
+            control = worked / (time.perf_counter() - self._loop_started)
         if _GAIN in self._config.stash:
             machine["gain"] = self._config.stash[_GAIN]
         return {
             "workers": len(self._processes),
+            "control": control,
             "work": work_seconds(),
             "machine": machine,
             "fixtures": self.fixtures,

@@ -75,9 +75,12 @@ def running(guard: str) -> pytest.Item | None:
 
     Threads of the machinery work for the run, whichever test is under way: `unwatch` is their initializer.
     """
-    if _item is None or getattr(_thread, "unwatched", False) or lifted(_item, guard):
-        return None
-    return _item
+    return None if _item is None or not watched() or lifted(_item, guard) else _item
+
+
+def watched() -> bool:
+    """Tell whether this thread works for the tests, not for the machinery."""
+    return not getattr(_thread, "unwatched", False)
 
 
 def unwatch() -> None:

@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Quarantined]:
         if (
             not isinstance(entry, dict)
             or entry.keys() != wanted.keys()
-            or not all(isinstance(entry[name], kind) and entry[name] for name, kind in wanted.items())
+            or not all(type(entry[name]) is kind and entry[name] for name, kind in wanted.items())
         ):
             raise ValueError(
                 f'{path.name}: "{nodeid}" needs an owner = "…", expires = 2026-12-31 and a reason = "…", and nothing else'
