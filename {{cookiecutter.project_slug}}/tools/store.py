@@ -37,7 +37,7 @@ SPEEDS = {"fast": 0.1, "medium": 1.0, "slow": math.inf}
 """Each speed and the seconds below which a test has it."""
 FIRMNESS = 1.2
 """How far beyond a bound a test has to be to change its speed."""
-SAME_MACHINE = 1.5
+SAME_MACHINE = 2.0
 """Up to this ratio two machines count as the same: the measure itself varies."""
 FORGOTTEN = timedelta(days=60)
 """A fixture that no test took for so long is forgotten."""

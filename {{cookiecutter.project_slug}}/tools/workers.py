@@ -1,9 +1,9 @@
 # Kept by the template: an update replaces this file.
 """How many workers a run of the tests is worth: what `-n auto` reckons with.
 
-A run takes what starting it takes, and then the longest of three: what each worker has to do, what all processes together want
-of the processors, and the longest test. A test that waits wants no processor, so many of them pay for more workers than
-there are processors; one that waits for PostgreSQL does: the server works meanwhile.
+A run takes what starting it takes, and then the longest of three: what each worker has to do, how long each waits and what all
+processes together want of the processors, and the longest test. A test that waits wants no processor, so many of them pay
+for more workers than there are processors; one that waits for PostgreSQL does: the server works meanwhile.
 """
 
 import os
@@ -96,10 +96,15 @@ def predict(workers: int, work: Work, machine: Machine, *, slower: float = 1.0) 
         return 1 + (gain - 1) * (busy - 1) / max(machine.cores - 1, 1)
 
     processor = work.processor + around + known["control"] * work.tests
+    waiting = work.seconds - work.processor
     return (
         known["begin"]
         + workers * (start + END) / at_once(workers)
-        + max((work.seconds + around) / workers, processor / at_once(workers + 1), work.longest)
+        + max(
+            (work.seconds + around) / workers,
+            waiting / workers + processor / at_once(workers + 1),
+            work.longest,
+        )
     )
 
 

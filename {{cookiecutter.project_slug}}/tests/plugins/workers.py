@@ -123,8 +123,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         config.stash[_WHY] = f"-n auto: no workers: {said}, for which none pays"
         return 0
     machine, slower = machine_of(config), store_of(config).ratio(work_seconds())
+    # What waits takes as long on any machine.
+    seconds = work.seconds + work.processor * (slower - 1)
     work = replace(
-        work, seconds=work.seconds * slower, processor=work.processor * slower, longest=work.longest * slower
+        work,
+        seconds=seconds,
+        processor=work.processor * slower,
+        longest=work.longest * seconds / work.seconds,
     )
     chosen = choose(work, machine, slower=slower)
     with_none, with_chosen = (predict(count, work, machine, slower=slower) for count in (0, chosen))
