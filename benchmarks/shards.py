@@ -80,8 +80,8 @@ def compare_collection(size: int, rounds: int) -> dict[str, list[float]]:
         who: [statistics.median(part) for part in zip(*runs, strict=True)] for who, runs in seconds.items()
     }
     say(f"\nCollecting each of {SHARDS} shards of {size} generated tests, wall time in s, middle of {rounds}")
-    for who, parts in middle.items():
-        say(f"  {who:14}" + "".join(f"{part:7.2f}" for part in parts))
+    for who, taken in middle.items():
+        say(f"  {who:14}" + "".join(f"{part:7.2f}" for part in taken))
     return middle
 
 
