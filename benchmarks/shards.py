@@ -62,7 +62,7 @@ def compare_collection(size: int, rounds: int) -> dict[str, list[float]]:
         suite = Suite(Path(name))
         pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["test"]
         (pin,) = (pin for pin in pins if isinstance(pin, str) and pin.startswith("pytest-split"))
-        suite.service.run("uv", "pip", "install", "-q", pin)
+        suite.service.run("uv", "pip", "install", "-q", "--python", ".venv/bin/python", pin)
         suite.generate(size)
         suite.pytest("-q", "-n", "2")
         suite.python("-m", "tools.plan", "--shards", str(SHARDS))

@@ -60,7 +60,7 @@ def test_the_benchmark_of_workers_compares_each_number_with_auto(tmp_path):
     said, results = measure("workers", tmp_path)
     assert set(results) == {"20 light", "20 waiting"}
     assert all(set(one) == {"0", "1", "2", "4", "8", "auto", "ratio"} for one in results.values())
-    assert "-n auto: 0 workers" in said
+    assert "-n auto: no workers" in said
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ from tools.store import PATH, Store
 FORMAT = 1
 PATTERNS = ("test_*.py", "*_test.py")
 """pytest's own `python_files`."""
-TOLERANCE = 1.005
+TOLERANCE = 1.001
 """How much slower than with all files divided the slowest shard may be, so that fewer are."""
 MOST = 256
 """The jobs that a matrix of GitHub's may have."""
