@@ -68,6 +68,7 @@ class Suite:
 
     def __init__(self, folder: Path) -> None:
         """Render and install it."""
+        folder.chmod(0o755)  # as root, the server is another user
         self._environment = outside_environment(folder / "outside") | {"TMPDIR": str(folder)}
         cache = folder / "cache"
         cache.mkdir()
@@ -331,7 +332,6 @@ def main() -> None:
     sizes, rounds = ((60, 120), (1, 1)) if options.quick else ((1882, 10_000), (3, 2))
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)  # as root, the server is another user
         say("Rendering and installing the service ...")
         suite = Suite(folder)
         gains = [workers.measure_gain(2) for _ in range(5)]

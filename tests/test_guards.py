@@ -575,3 +575,20 @@ def test_the_page_about_guards_says_what_they_say(violated, request):
     if request.config.option.write_docs:
         TABLE.write_text(made)
     assert TABLE.read_text() == made, "write it anew: nox -s ci -- --write-docs tests/test_guards.py"
+
+
+def test_a_module_that_the_machinery_is_importing_when_a_test_begins_is_no_change(machinery):
+    folder = machinery.service.folder
+    (folder / "tests/gate.py").write_text(
+        "from threading import Event\n\nhalf, rest = Event(), Event()\n",
+    )
+    (folder / "src/helpdesk/rates.py").write_text(
+        "from tests.gate import half, rest\n\nFIRST = 1\nhalf.set()\nassert rest.wait(60)\nSECOND = 2\n"
+    )
+    (folder / "tests/unit/test_rates.py").write_text(
+        "import threading\n\nfrom tests import gate\nfrom tests.plugins import guards\n\n\n"
+        "def work():\n    guards.unwatch()\n    import helpdesk.rates\n\n\n"
+        "thread = threading.Thread(target=work)\nthread.start()\nassert gate.half.wait(60)\n\n\n"
+        "def test_rates():\n    gate.rest.set()\n    thread.join()\n"
+    )
+    assert machinery.pytest("tests/unit").counts == [{"passed": 1}]

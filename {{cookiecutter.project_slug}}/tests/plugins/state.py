@@ -129,6 +129,9 @@ def _caches() -> dict[str, tuple[Any, Any]]:
     found = {}
     # Looked for only where something was imported: there are some two thousand modules, which takes half a millisecond.
     for module in [sys.modules[name] for name in _service_modules(len(sys.modules)) if name in sys.modules]:
+        # Half of one that a thread of the machinery is importing isn't known: what comes later would look like a change.
+        if getattr(module.__spec__, "_initializing", False):
+            continue
         variables = vars(module)
         for name, path in _variables_of(module, len(variables)):
             value = variables.get(name)
