@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,29 @@ class Taken:
 def say(text: str = "") -> None:
     """Print a line at once."""
     print(text, flush=True)
+
+
+def read_options(benchmark: str) -> argparse.Namespace:
+    """Return what the command line of a benchmark says: `quick`, and `json`, the file for the figures."""
+    parser = argparse.ArgumentParser(prog=f"nox -s bench -- {benchmark}")
+    parser.add_argument(
+        "--quick", action="store_true", help="only see that it works: the figures are worth nothing"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=ROOT / f".cache/tests/bench-{benchmark}.json",
+        metavar="FILE",
+        help="where to write all figures",
+    )
+    return parser.parse_args()
+
+
+def write(figures: Mapping[str, object], path: Path) -> None:
+    """Write all figures to a file, and say where they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=1))
+    say(f"\nAll figures are in {path}")
 
 
 class Suite:
@@ -317,18 +340,7 @@ class Bench:
 
 def main() -> None:
     """Measure, print, and write the figures."""
-    parser = argparse.ArgumentParser(prog="nox -s bench -- scale")
-    parser.add_argument(
-        "--quick", action="store_true", help="only see that it works: the figures are worth nothing"
-    )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        default=ROOT / ".cache/tests/bench-scale.json",
-        metavar="FILE",
-        help="where to write all figures",
-    )
-    options = parser.parse_args()
+    options = read_options("scale")
     sizes, rounds = ((60, 120), (1, 1)) if options.quick else ((1882, 10_000), (3, 2))
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -347,10 +359,8 @@ def main() -> None:
         bench.measure_memory()
         bench.measure_usual()
         bench.report()
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     marks = [{"mark": mark, "figure": figure, "met": met} for mark, figure, met in bench.marks]
-    options.json.write_text(json.dumps({"figures": bench.figures, "marks": marks}, indent=1))
-    say(f"\nAll figures are in {options.json}")
+    write({"figures": bench.figures, "marks": marks}, options.json)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@
 2. On a generated suite: how long each of five shards takes to collect, here and with pytest-split, in turns.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -19,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from inputs import real_times
 from pytest_split.algorithms import Algorithms
 from rendering import ROOT
-from scale import Suite, say
+from scale import Suite, read_options, say, write
 from tools_of_service import plan
 
 SHARDS = 5
@@ -29,10 +27,8 @@ def compare_balance() -> dict[int, dict[str, float]]:
     """Print and return the slowest shard over the mean, by the number of shards."""
     times = real_times()
     tests = {nodeid: seconds for of_file in times.values() for nodeid, seconds in of_file.items()}
-    longest, items = (
-        sorted(tests.values(), reverse=True),
-        [SimpleNamespace(nodeid=nodeid) for nodeid in tests],
-    )
+    longest = sorted(tests.values(), reverse=True)
+    items = [SimpleNamespace(nodeid=nodeid) for nodeid in tests]
     names = [algorithm.name for algorithm in Algorithms]
     say(f"{len(tests)} real tests, the slowest shard over the mean\n")
     say("  shards   here   bound   " + "   ".join(names))
@@ -87,25 +83,12 @@ def compare_collection(size: int, rounds: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Measure, print, and write the figures."""
-    parser = argparse.ArgumentParser(prog="nox -s bench -- shards")
-    parser.add_argument(
-        "--quick", action="store_true", help="a small suite, once: its figures are worth nothing"
-    )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        default=ROOT / ".cache/tests/bench-shards.json",
-        metavar="FILE",
-        help="where to write all figures",
-    )
-    options = parser.parse_args()
+    options = read_options("shards")
     figures = {
         "balance": compare_balance(),
         "collection": compare_collection(100 if options.quick else 10_000, 1 if options.quick else 3),
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(figures, indent=1))
-    say(f"\nAll figures are in {options.json}")
+    write(figures, options.json)
 
 
 if __name__ == "__main__":

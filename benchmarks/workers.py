@@ -5,8 +5,6 @@ each with 0, 1, 2, 4 and 8 workers and with `-n auto`, in turns, many times. The
 These keep no times, so that `-n auto` knows what it knows where it is used all day.
 """
 
-import argparse
-import json
 import platform
 import re
 import shutil
@@ -18,8 +16,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from rendering import ROOT
-from scale import Suite, say
+from scale import Suite, read_options, say, write
 from tools_of_service import workers
 
 FIXED = ("0", "1", "2", "4", "8")
@@ -60,18 +57,7 @@ def fill(suite: Suite, text: str, count: int) -> None:
 
 def main() -> None:
     """Measure, print, and write the figures."""
-    parser = argparse.ArgumentParser(prog="nox -s bench -- workers")
-    parser.add_argument(
-        "--quick", action="store_true", help="only see that it works: the figures are worth nothing"
-    )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        default=ROOT / ".cache/tests/bench-workers.json",
-        metavar="FILE",
-        help="where to write all figures",
-    )
-    options = parser.parse_args()
+    options = read_options("workers")
     sizes = {20: 1} if options.quick else {20: 7, 200: 7, 2_000: 5, 10_000: 3}
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
@@ -97,9 +83,7 @@ def main() -> None:
                 say(f"\n{size} {kind} tests, wall time in s, middle of {rounds}; {said}")
                 say("  " + "   ".join(f"-n {count} {value:.2f}" for count, value in middle.items()))
                 say(f"  -n auto: {ratio:.2f} times -n {best}: {'met' if ratio <= 1.1 else 'MISSED'}")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(figures, indent=1))
-    say(f"\nAll figures are in {options.json}")
+    write(figures, options.json)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from collections import deque
 from itertools import count
 from types import ModuleType
 
-from rendering import ROOT
+from tools_of_service import TEMPLATE
 from xdist.scheduler.worksteal import WorkStealingScheduling  # type: ignore[import-untyped]
 
-TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 # The module imports its neighbours, of which only one function matters here.
 source = (
     (TEMPLATE / "tests/plugins/order.py")

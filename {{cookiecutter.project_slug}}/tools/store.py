@@ -23,7 +23,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -182,9 +182,10 @@ def _machine(entry: Any) -> Machine:
     machine = Machine(work=float(entry["work"]), cores=int(entry["cores"]))
     if not machine.work or not 0 < machine.work < 1e6:
         machine.work = None
-    for name in ("gain", "collect", "around", "relayed", "control", "begin", "start"):
-        with suppress(ValueError, TypeError, KeyError):
-            setattr(machine, name, [*_seconds(entry[name])][-KEPT:])
+    for series in fields(Machine):
+        if series.default_factory is list:
+            with suppress(ValueError, TypeError, KeyError):
+                setattr(machine, series.name, [*_seconds(entry[series.name])][-KEPT:])
     return machine
 
 
@@ -258,7 +259,6 @@ class Store:
         """
         with self._locked():
             self._read()
-            self._known_as = None  # from here on it isn't what the file has
             if "later version" in self.note:
                 return []
             self.machine.work = self.machine.work or run.work
@@ -315,6 +315,7 @@ class Store:
         self.fixtures = {name: series for name, series in self.fixtures.items() if series.seen >= oldest}
 
     def _write(self) -> None:
+        self._known_as = None  # what was merged since isn't what was read
         machine = vars(self.machine) | {
             name: [round(value, 6) for value in values]
             for name, values in vars(self.machine).items()
