@@ -29,7 +29,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from rendering import ROOT
 from service import outside_environment, render_from_outside

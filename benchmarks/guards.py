@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from rendering import ROOT
 from service import Service, outside_environment, render_from_outside
@@ -37,15 +37,15 @@ FAKES = {
 OWN = "tests/unit/test_tickets.py"
 WITHOUT = {
     "all guards": (),
-    "without the snapshots of state": ("state",),
-    "without what watches events": ("guards",),
-    "without any": ("state", "guards"),
+    "without the snapshots of state": ("leftovers",),
+    "without what watches events": ("run",),
+    "without any": ("leftovers", "run"),
 }
 
 
 def seconds(service: Service, python: str, without: tuple[str, ...], *tests: str) -> float:
-    """Return the processor time, in seconds, that pytest takes for `tests` without some plugins of the machinery."""
-    options = [f"-pno:tests.plugins.{name}" for name in without]
+    """Return the processor time, in seconds, that pytest takes for `tests` without some of the guards."""
+    options = [f"-pno:tiers-{name}" for name in without]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # What a plugin declares that isn't loaded is unknown.
     lenient = ("-o", "strict=false", "-W", "ignore::pytest.PytestWarning")

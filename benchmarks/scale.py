@@ -28,11 +28,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
+from pytest_tiers.timing import workers
 from rendering import ROOT
 from service import Service, outside_environment, render_from_outside
-from tools_of_service import workers
 
 BARE_INI = "[pytest]\npythonpath = . src\nmarkers =\n    unguarded: x\n    differs: x\n"
 EMPTY = "\n\n".join(f"def test_{number}():\n    pass\n" for number in range(20))
@@ -40,9 +40,9 @@ USUAL_INI = "[pytest]\npythonpath = . src\naddopts = -p xdist.plugin -p pytest_p
 BARE = ("--disable-plugin-autoload", "-c", "bare.ini", "--rootdir=.")
 HOLD = """
 import sys
-from tools.embedded_postgres import EmbeddedPostgres
+from pytest_tiers.databases.embedded import EmbeddedPostgres
 
-with EmbeddedPostgres() as server:
+with EmbeddedPostgres("helpdesk") as server:
     print(server.host, flush=True)
     sys.stdin.read()
 """
@@ -144,13 +144,13 @@ class Suite:
 
     def shards(self, count: int) -> list[Taken]:
         """Run the suite in so many shards, one after the other."""
-        self.python("-m", "tools.plan", "--shards", str(count))
+        self.python("-m", "pytest_tiers", "plan", "--shards", str(count))
         parts = [f"{number}/{count}" for number in range(1, count + 1)]
         return [self.pytest("-q", "-n", "auto", "--plan", "plan.json", "--shard", part) for part in parts]
 
     def forget_bytecode(self) -> None:
         """Make it as in a fresh clone."""
-        for folder in ("tests", "src", "tools", "migrations"):
+        for folder in ("tests", "src", "packages", "migrations"):
             for bytecode in (self.service.folder / folder).rglob("__pycache__"):
                 shutil.rmtree(bytecode)
 

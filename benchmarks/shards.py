@@ -12,13 +12,14 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "tiers"))
 
 from inputs import real_times
 from pytest_split.algorithms import Algorithms
+from pytest_tiers.timing import plan
 from rendering import ROOT
 from scale import Suite, read_options, say, write
-from tools_of_service import plan
 
 SHARDS = 5
 
@@ -61,7 +62,7 @@ def compare_collection(size: int, rounds: int) -> dict[str, list[float]]:
         suite.service.run("uv", "pip", "install", "-q", "--python", ".venv/bin/python", pin)
         suite.generate(size)
         suite.pytest("-q", "-n", "2")
-        suite.python("-m", "tools.plan", "--shards", str(SHARDS))
+        suite.python("-m", "pytest_tiers", "plan", "--shards", str(SHARDS))
         collect = ("-q", "-n", "0", "--collect-only", "tests")
         seconds: dict[str, list[list[float]]] = {"here": [], "pytest-split": []}
         for _ in range(rounds):

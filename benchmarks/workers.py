@@ -14,10 +14,10 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
+from pytest_tiers.timing import workers
 from scale import Suite, read_options, say, write
-from tools_of_service import workers
 
 FIXED = ("0", "1", "2", "4", "8")
 LIGHT = """

@@ -1,7 +1,7 @@
-"""Lock the dependencies, begin a git repository, and say what to do next.
+"""Remove what was not chosen, lock the dependencies, begin a git repository, and say what to do next.
 
-The service is on disk by now and complete without any of this, so nothing here fails the render: what could not be
-done is said, with the command that does it later. cookiecutter runs this file from a temporary folder, in the folder
+The service is on disk by now, so nothing here fails the render, which would delete it: what could not be done is said,
+with the command that does it later. cookiecutter runs this file from a temporary folder, in the folder
 of the service, so it can import nothing that lies beside it.
 """
 
@@ -25,13 +25,27 @@ SUBJECT = "Begin the service as cookiecutter-nox-service renders it"
 COMMIT = f'git commit -m "{SUBJECT}"'
 LATER = f"  Later, in the service's folder: git init, git add --all, {COMMIT}"
 
+PACKAGE = SERVICE / "packages" / "pytest-tiers"
+SOURCE = b"""
+[tool.uv.sources]
+pytest-tiers = { path = "packages/pytest-tiers", editable = true }
+"""
+# What belongs to the package: at its top by name, below by kind of file.
+TOP = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"}
+BELOW = {"docs": {".md"}, "src": {".LICENSE", ".css", ".html", ".js", ".py", ".ts", ".typed"}}
+
 LOCK_SECONDS = 300  # On a slow line a first lock downloads some tens of megabytes of metadata.
 GIT_SECONDS = 60  # A commit that is signed may ask for a passphrase where nobody sees the question.
 
 
 def say(text: str) -> None:
-    """Print `text` at once, so that it stands above what a child process prints."""
-    print(text, flush=True)
+    """Print `text` at once, so that it stands above what a child process prints; nothing where nobody reads any more."""
+    try:
+        print(text, flush=True)
+    except (
+        OSError
+    ):  # a closed pipe, a full disk: Python would fail again when it ends, with what is still to be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(command: list[str], seconds: float, environment: dict[str, str]) -> tuple[bool, str]:
@@ -68,6 +82,44 @@ def is_throwaway() -> bool:
     return bool(re.fullmatch(r"tmp[a-z0-9_]{8}", above.name)) and above.parent.samefile(tempfile.gettempdir())
 
 
+def place_package() -> None:
+    """Leave of packages/pytest-tiers what belongs to it; nothing, and no word of it, where it comes from an index."""
+    try:
+        if ANSWERS["pytest_tiers"] == "folder":
+            prune(PACKAGE)
+            return
+        project = SERVICE / "pyproject.toml"
+        project.write_bytes(project.read_bytes().replace(SOURCE, b""))
+        shutil.rmtree(PACKAGE, ignore_errors=True)
+        PACKAGE.parent.rmdir()
+    except OSError as error:
+        if PACKAGE.exists():  # else it is `packages`, in which there is something else
+            say(f"packages/pytest-tiers: {error}; compare it with the template's.")
+
+
+def prune(folder: Path) -> None:
+    """Remove what doesn't belong to the package from `folder`, and folders that are empty then.
+
+    cookiecutter copies all that lies in the template's: caches, environments, builds.
+    """
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            prune(path)
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif not belongs(path.relative_to(PACKAGE)):
+            path.unlink()
+
+
+def belongs(file: Path) -> bool:
+    """Say whether a file belongs to the package, by its path from there."""
+    top, *below = file.parts
+    if not below:
+        return top in TOP
+    hidden = any(part.startswith(".") for part in below)
+    return file.suffix in BELOW.get(top, ()) and not hidden and (top != "src" or below[0] == "pytest_tiers")
+
+
 def find_uv() -> str | None:
     """Return the path of uv: the one on PATH, else one that is installed beside the running Python, else None."""
     on_path = shutil.which("uv")
@@ -98,6 +150,8 @@ def lock() -> None:
     else:
         say(f"Dependencies: not locked, because uv said: {reason(output)}")
         say("  The service is complete without; later, in its folder: uv lock")
+        if "conflicting URLs for package `pytest-tiers`" in output:
+            say("  Another service of this uv workspace has it, too. The README says what to do, under: pytest-tiers")
 
 
 def reason(output: str) -> str:
@@ -114,9 +168,16 @@ def begin_repository() -> None:
     if (SERVICE / ".git").exists():
         say("Git: the repository that is here stays as it is.")
         return
-    outer = next((folder for folder in SERVICE.parents if is_repository(folder)), None)
+    outer = outer_repository()
     if outer:
+        place = SERVICE.relative_to(outer).as_posix()
         say(f"Git: no repository of its own, because the service lies in that of {outer}; commit it there.")
+        say(
+            f"  GitHub reads {outer / '.github'} and no other. Move the service's workflows and dependabot.yml there:"
+        )
+        say(
+            f"  give each workflow `defaults.run.working-directory: {place}`, and each path in it {place}/ in front."
+        )
         return
     git = shutil.which("git")
     if git is None:
@@ -152,6 +213,11 @@ def begin_repository() -> None:
         say(f"  Later, in the service's folder: {COMMIT}")
 
 
+def outer_repository() -> Path | None:
+    """Return the git work tree that the service lies in, without having one itself; None if there is none."""
+    return next((folder for folder in SERVICE.parents if is_repository(folder)), None)
+
+
 def is_repository(folder: Path) -> bool:
     """Say whether `folder` is the top of a git work tree; worktrees and submodules have a file there."""
     try:
@@ -175,13 +241,23 @@ def next_commands() -> list[str]:
 
 def main() -> None:
     """Do all of it, in the order in which it is said."""
+    place_package()
     if is_throwaway():
         return
     # A folder's name may hold what the terminal's encoding doesn't.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    lock()
-    begin_repository()
+    try:
+        lock()
+        begin_repository()
+    except KeyboardInterrupt:
+        # cookiecutter is interrupted as well, and keeps what is there.
+        say("\nInterrupted. The service is complete but for this, to be done in its folder:")
+        enter, *_ = next_commands()
+        begin = [] if outer_repository() else ["git init", "git add --all", COMMIT]
+        for command in [enter, "uv lock", *begin]:
+            say(f"  {command}")
+        return
     if "_commit" in ANSWERS and "_output_dir" not in ANSWERS:
         say("cruft: writes .cruft.json after this; commit it before the first `cruft update`.")
     say("\nNext:")

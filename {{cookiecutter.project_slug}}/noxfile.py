@@ -14,25 +14,33 @@ nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["fast"]
 
+PACKAGE = "{{ cookiecutter.package_name }}"
 REPORTS = Path(".cache", "tests")
 # What `timeout` in pyproject.toml can't end, such as a request that never comes back, ends with its process, which is named.
 LAST_RESORT = ("-o", "faulthandler_timeout=90", "-o", "faulthandler_exit_on_timeout=true")
 TAKES_VALUE = ("-k", "-m", "--deselect", "--ignore")  # what follows these isn't what to run
 
 
-def run(session: nox.Session, *command: str, success_codes: tuple[int, ...] = (0,)) -> None:
-    """Run a command in the service's environment, which uv makes or updates if need be."""
+def run(session: nox.Session, module: str, *arguments: str, success_codes: tuple[int, ...] = (0,)) -> None:
+    """Run a module in the service's environment, which uv makes or updates if need be."""
     if not nox.virtualenv.HAS_UV:
         session.error('uv is missing: run `pip install "nox[uv]"`')
-    if not Path("uv.lock").exists():
-        session.error("uv.lock is missing: run `uv lock`, and commit it")
     env = {
         "PYTHONDONTWRITEBYTECODE": None,  # it would have every run compile everything anew
         "VIRTUAL_ENV": None,  # somebody else's, where one is active
         "UV_PYTHON": os.environ.get("UV_PYTHON"),  # nox drops it
     }
-    uv_run = [nox.virtualenv.UV, "run", "--locked", *command]
-    session.run(*uv_run, external=True, env=env, success_codes=success_codes)
+    if isinstance(session.python, str):  # `nox -P 3.13 -s fast` has an environment of its own
+        folder = Path(".cache", f"python-{session.python}").resolve()
+        env |= {"UV_PYTHON": session.python, "UV_PROJECT_ENVIRONMENT": str(folder)}
+    # Not by the name of its program, which stops working when the folder is moved.
+    command = [nox.virtualenv.UV, "run", "--locked", "python", "-m", module, *arguments]
+    session.run(*command, external=True, env=env, success_codes=success_codes)
+
+
+def tiers(session: nox.Session, command: str, *arguments: str) -> None:
+    """Run a command of pytest-tiers; `tiers --help` has all of them."""
+    run(session, "pytest_tiers", command, *arguments)
 
 
 def with_tests(session: nox.Session, path: str) -> list[str]:
@@ -48,8 +56,9 @@ def with_tests(session: nox.Session, path: str) -> list[str]:
 
 def pytest(session: nox.Session, *options: str, path: str = "tests", may_be_empty: bool = False) -> None:
     """Run pytest on `path`, unless the session was given tests of its own."""
-    command = ["pytest", "--numprocesses=auto", *LAST_RESORT, *options, *with_tests(session, path)]
-    run(session, *command, success_codes=(0, 5) if may_be_empty else (0,))  # 5: no test was selected
+    arguments = ["--numprocesses=auto", *LAST_RESORT, *options, *with_tests(session, path)]
+    success = (0, 5) if may_be_empty else (0,)  # 5: no test was selected
+    run(session, "pytest", *arguments, success_codes=success)
 
 
 @nox.session
@@ -104,51 +113,56 @@ def ci(session: nox.Session) -> None:
     try:
         pytest(session, *options, *coverage)
     except CommandFailed:
-        run(session, "python", "-m", "tools.flaky")
+        tiers(session, "flaky")
         raise
 
 
 @nox.session
 def plan(session: nox.Session) -> None:
     """Which CI machine runs which tests, by measured time: writes plan.json; `--shards 5` or `--target-seconds 120`."""
-    run(session, "python", "-m", "tools.plan", *session.posargs)
+    tiers(session, "plan", *session.posargs)
 
 
 @nox.session
 def report(session: nox.Session) -> None:
     """What all shards did, together: each test ran once, coverage, budgets; merges their times. The end of CI."""
-    run(session, "python", "-m", "tools.report", *session.posargs)
+    tiers(session, "report", *session.posargs)
 
 
 @nox.session
 def changed(session: nox.Session) -> None:
     """The tests that the working tree's change can affect, by what each ran before; all, where that can't be told."""
-    run(session, "python", "-m", "tools.changed", *session.posargs)
+    tiers(session, "changed", *session.posargs)
 
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The unit tier, unchanged, on PostgreSQL: lists each test that ends otherwise than on SQLite."""
-    run(session, "python", "-m", "tools.parity", "--numprocesses=auto", *with_tests(session, "tests/unit"))
+    """The unit tier on PostgreSQL, the integration tier with real commits, unchanged: lists each test that ends otherwise."""
+    tiers(session, "parity", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session
 def isolation(session: nox.Session) -> None:
     """The tests in several random orders: names each that depends on another, and on which; `--orders`, `--seed`."""
-    run(session, "python", "-m", "tools.isolation", *with_tests(session, "tests"))
+    tiers(session, "isolation", *with_tests(session, "tests"))
 
 
 @nox.session
 def slowest(session: nox.Session) -> None:
     """The 50 slowest tests and fixtures, files by how long they take to collect, and what importing the service takes."""
-    run(session, "pytest", "-q", "--slowest=50", *session.posargs)
-    run(session, "python", "-m", "tools.import_time")
+    tiers(session, "slowest", f"--import={PACKAGE}.app", *session.posargs)
+
+
+@nox.session
+def dashboard(session: nox.Session) -> None:
+    """The test performance page of the kept runs, built and opened; `--no-open`, `--output PATH`."""
+    tiers(session, "dashboard", *session.posargs)
 
 
 @nox.session
 def serve(session: nox.Session) -> None:
     """The service itself, on an embedded database where none is configured."""
-    run(session, "python", "-m", "tools.serve", *session.posargs)
+    tiers(session, "serve", "python", "-m", PACKAGE, *session.posargs)
 
 
 @nox.session
@@ -160,7 +174,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, over service, tests and tools."""
+    """Mypy, strict, over service, tests and migrations."""
     run(session, "mypy", *session.posargs)
 
 
@@ -171,8 +185,14 @@ def migrations(session: nox.Session) -> None:
 
 
 @nox.session
+def doctor(session: nox.Session) -> None:
+    """What the sessions need and whether it is here; what pytest-tiers found of the service."""
+    tiers(session, "doctor", *session.posargs)
+
+
+@nox.session
 def clean(session: nox.Session) -> None:
     """Remove what the sessions left: caches, measured times, the embedded server and its databases."""
-    run(session, "python", "-m", "tools.embedded_postgres", "remove")
+    tiers(session, "clean")
     for caches in (".cache", ".pytest_cache"):
         shutil.rmtree(caches, ignore_errors=True)

@@ -18,12 +18,12 @@ from helpdesk.app import create_app
 from helpdesk.database import create_sessionmaker, get_session
 from helpdesk.models import Base
 from helpdesk.settings import Settings
+from pytest_tiers import Databases, memory_engine
+from pytest_tiers.config import read
+from pytest_tiers.databases.embedded import EmbeddedPostgres
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session, sessionmaker
 from tests.factories import Factory
-from tests.plugins.databases import Databases
-from tests.plugins.sqlite import memory_engine
-from tools.embedded_postgres import EmbeddedPostgres
 
 Sessions: TypeAlias = sessionmaker[Session]
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,8 @@ def run(body: Callable[..., None], arguments: dict[str, Any], make_sessions: Any
                 with sessions() as opened:
                     yield opened
 
-            http.app.dependency_overrides = {get_session: request_session}
+            app: Any = http.app
+            app.dependency_overrides = {get_session: request_session}
             http.event_hooks = {"request": [lambda _: session.commit()]}
             given = {"sessions": sessions, "db_session": session, "make": Factory(session), "client": http}
             arguments = {name: given.get(name, arguments.get(name)) for name in wanted}
@@ -106,7 +107,8 @@ def main(databases: Databases) -> None:
 
 
 if __name__ == "__main__":
-    with EmbeddedPostgres() as server:
-        databases = Databases(server)
+    settings = read(ROOT)
+    with EmbeddedPostgres(settings.name) as server:
+        databases = Databases(server, settings)
         main(databases)
         databases.close()

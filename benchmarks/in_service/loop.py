@@ -13,14 +13,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import psycopg
+from pytest_tiers import Databases, PostgresRollback
+from pytest_tiers.config import read
+from pytest_tiers.databases.embedded import EmbeddedPostgres
 from sqlalchemy import Connection, Engine, create_engine, event
 from tests.bench.methods import Sessions, add_and_count, nested, plainly_rolled_back
-from tests.plugins.databases import Databases
-from tests.plugins.postgres import PostgresRollback
-from tools.embedded_postgres import EmbeddedPostgres
 
 Method: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 Statements: TypeAlias = list[tuple[str, Any]]
@@ -124,7 +125,8 @@ def measure(passes: int, databases: Databases) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with EmbeddedPostgres() as server:
-        databases = Databases(server)
+    settings = read(Path.cwd())
+    with EmbeddedPostgres(settings.name) as server:
+        databases = Databases(server, settings)
         print(json.dumps(measure(int(sys.argv[1]), databases)))
         databases.close()

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from helpdesk.models import Base, Customer, Ticket
 from pytest_postgresql import factories
+from pytest_tiers import Databases
+from pytest_tiers.databases.address import Address
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
-from tests.plugins.databases import Databases, database_url
-from tools.embedded_postgres import Address
 
 Sessions: TypeAlias = sessionmaker[Session]
 EngineFor: TypeAlias = Callable[[str], Engine]
@@ -145,7 +145,7 @@ class TestOwnPostgresql(Bodies):
 def load_tables(dbname: str, **options: Any) -> None:
     """Create the tables in pytest-postgresql's template database."""
     options.pop("autocommit")
-    engine = create_engine(database_url(Address(**options), dbname))
+    engine = create_engine(Address(**options).url(dbname))
     Base.metadata.create_all(engine)
     engine.dispose()
 

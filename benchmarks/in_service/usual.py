@@ -15,7 +15,7 @@ from sqlalchemy import Engine, StaticPool, create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions: TypeAlias = sessionmaker[Session]
-SERVER = {"host": os.environ["USUAL_HOST"], "port": 5432, "user": "postgres"}
+SERVER: dict[str, Any] = {"host": os.environ["USUAL_HOST"], "port": 5432, "user": "postgres"}
 
 
 def load_tables(**options: Any) -> None:

@@ -4,9 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine
-from sqlalchemy.orm import Session, sessionmaker
-
-from {{ cookiecutter.package_name }}.database import create_sessionmaker
 
 
 @pytest.fixture
@@ -15,9 +12,3 @@ def engine(committed_db: URL) -> Iterator[Engine]:
     engine = create_engine(committed_db)
     yield engine
     engine.dispose()
-
-
-@pytest.fixture
-def sessions(engine: Engine) -> sessionmaker[Session]:
-    """Opens sessions that are independent of each other, each on a connection of its own."""
-    return create_sessionmaker(engine)

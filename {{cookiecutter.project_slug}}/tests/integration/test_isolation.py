@@ -37,6 +37,7 @@ def test_what_the_test_commits_ends_with_it(run: str, db_session: Session, make:
     assert db_session.scalar(COUNT) == 1
 
 
+@pytest.mark.differs(reason="on one connection a session sees and changes what another one hasn't committed")
 @pytest.mark.parametrize("run", ["once", "again"])
 def test_whatever_a_session_can_do_ends_with_the_test(run: str, sessions: sessionmaker[Session]) -> None:
     with sessions() as outer, sessions() as inner:  # sessions may nest: the later one ends first

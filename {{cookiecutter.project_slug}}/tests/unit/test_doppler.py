@@ -1,9 +1,8 @@
 import httpx2
 import pytest
+from pytest_tiers import FakeSecrets
 
 from {{ cookiecutter.package_name }}.doppler import DopplerError, download
-
-from tests.plugins.fake_secrets import FakeSecrets
 
 
 def answering(answer: httpx2.Response | Exception) -> httpx2.MockTransport:

@@ -3,13 +3,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pytest_tiers import RedisOutage
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from {{ cookiecutter.package_name }}.cache import SummaryCache, get_cache
 from {{ cookiecutter.package_name }}.database import get_session
-
-from tests.plugins.fake_redis import RedisOutage
 
 
 def test_all_is_well(client: TestClient) -> None:

@@ -8,12 +8,12 @@ import pytest
 import structlog
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pytest_tiers import FakeAI
 
 from {{ cookiecutter.package_name }}.database import get_session
 from {{ cookiecutter.package_name }}.logs import configure_logging
 
 from tests.factories import Factory
-from tests.plugins.fake_ai import FakeAI
 
 
 @contextmanager

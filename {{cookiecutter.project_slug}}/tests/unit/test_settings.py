@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from pytest_tiers import FakeSecrets
 
 from {{ cookiecutter.package_name }}.doppler import DopplerError
 from {{ cookiecutter.package_name }}.settings import Settings, SettingsError, load_settings
-
-from tests.plugins.fake_secrets import FakeSecrets
 
 URL = "postgresql://ada:hunter2@db.invalid/desk"
 

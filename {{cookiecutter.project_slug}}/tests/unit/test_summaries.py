@@ -5,15 +5,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pytest_tiers import FakeAI, FrozenTime, RedisOutage
 
 from {{ cookiecutter.package_name }}.ai import INSTRUCTIONS, Summarizer, get_summarizer
 from {{ cookiecutter.package_name }}.cache import SummaryCache, get_cache
 from {{ cookiecutter.package_name }}.settings import Settings
 
 from tests.factories import Factory
-from tests.plugins.determinism import FrozenTime
-from tests.plugins.fake_ai import FakeAI
-from tests.plugins.fake_redis import RedisOutage
 
 if TYPE_CHECKING:
     from redis import Redis
