@@ -1,6 +1,6 @@
 """The program that migrates: `migrating` runs it, in a process of its own, and tells it on its standard input what to do.
 
-It imports nothing of pytest_tiers. Its answer, one line of JSON on its standard output, is empty if all went well.
+Its answer, one line of JSON on its standard output, is empty if all went well.
 """
 
 import inspect

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_tiers.config import Settings, migration_folders
 from pytest_tiers.databases.address import LIBPQ, Address, ServerError
 
-PROGRAM = Path(__file__).with_name("migrate.py")
+PROGRAM = "pytest_tiers.databases.migrate"
 URLS = ("DATABASE_URL", "SQLALCHEMY_DATABASE_URI")
 """Where applications look for their database."""
 NOT_THERE = re.compile(
@@ -36,8 +36,12 @@ def migrate(settings: Settings, server: Address, name: str) -> None:
     if settings.migrations is None and settings.seed is None:
         return
     done = subprocess.run(  # noqa: S603
-        # By its path: the suite's own folders are on sys.path only once it has begun, and shadow nothing that it imports first.
-        [sys.executable, "-P", str(PROGRAM)],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            PROGRAM,
+        ],  # -P: what lies in the project's folder mustn't shadow what this imports
         input=json.dumps(_told(settings, server, name)),
         capture_output=True,
         text=True,
@@ -83,4 +87,6 @@ def _environment(server: Address, name: str) -> dict[str, str]:
         given = re.match(r"postgresql(\+\w+)?(?=://)", environment.get(variable, ""))
         scheme = given[0] if given else "postgresql+psycopg"
         environment[variable] = server.dsn(name, scheme, host="localhost")
+    ours = str(Path(__file__).parents[2])  # where this package is, however it was found
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH"), ours]))
     return environment

@@ -49,6 +49,7 @@ class Loggers(Values):
         """Remember it, lists as copies."""
         self._nodes = list(logging.root.manager.loggerDict.values())
         self._known = self.now()
+        self._was_configured = STRUCTLOG in self._known and sys.modules["structlog"].is_configured()
         self._list()
 
     def _list(self) -> None:
@@ -110,7 +111,8 @@ class Loggers(Values):
         if name == DISABLE:
             logging.disable(value)
         elif name == STRUCTLOG:
-            sys.modules["structlog"].configure(**value)
+            structlog = sys.modules["structlog"]
+            structlog.configure(**value) if self._was_configured else structlog.reset_defaults()
         elif name == CONTEXT:
             context = sys.modules["structlog"].contextvars
             context.clear_contextvars()
@@ -156,6 +158,6 @@ def _of_all() -> dict[str, Any]:
     values: dict[str, Any] = {DISABLE: logging.root.manager.disable}
     structlog: Any = sys.modules.get("structlog")
     if structlog and hasattr(structlog, "get_config") and hasattr(structlog, "contextvars"):
-        # Not whether it is configured at all: who puts back what `get_config` gave has configured it since.
+        # Whether it is configured at all is no change: who puts back what `get_config` gave has configured it since.
         values |= {STRUCTLOG: structlog.get_config(), CONTEXT: structlog.contextvars.get_contextvars()}
     return values

@@ -123,9 +123,12 @@ class Contents(Probe):
             for known in self._places:
                 if known.is_of(place):
                     known.forget(name, found.old, found.new)
-            if name is not GONE:  # what the test has put there is its own, and so is what is in it
+            # What the test has put there is its own, and so is what is in it; a module that it has imported isn't.
+            if name is not GONE and not is_a(found.new, ModuleType):
                 within = f"{found.where.path}."
-                self._places = [known for known in self._places if not f"{known.where.path}.".startswith(within)]
+                self._places = [
+                    known for known in self._places if not f"{known.where.path}.".startswith(within)
+                ]
             self._list()
 
         def keep() -> None:
