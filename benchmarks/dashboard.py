@@ -159,7 +159,7 @@ def measure_overhead(*, quick: bool) -> None:
     """Say what recording costs, in turns with runs that don't."""
     off = ("-p", "no:tiers-recorder", "-p", "no:tiers-details")
     plain = ("-o", "addopts=--disable-plugin-autoload -p xdist.plugin")
-    kinds = {"recording": ((), off)}
+    kinds: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {"recording": ((), off)}
     for name, module, option in (
         ("pytest-timing", "pytest_timing", ("-p", "pytest_timing.plugin", "--timing-html")),
         ("pytest-perf-report", "pytest_perf_report", ("-p", "pytest_perf_report.plugin", "--perf-report")),

@@ -151,7 +151,9 @@ def lock() -> None:
         say(f"Dependencies: not locked, because uv said: {reason(output)}")
         say("  The service is complete without; later, in its folder: uv lock")
         if "conflicting URLs for package `pytest-tiers`" in output:
-            say("  Another service of this uv workspace has it, too. The README says what to do, under: pytest-tiers")
+            say(
+                "  Another service of this uv workspace has it, too. The README says what to do, under: pytest-tiers"
+            )
 
 
 def reason(output: str) -> str:

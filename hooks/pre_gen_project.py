@@ -51,7 +51,7 @@ TAKEN = words(
     psycopg-pool py pycparser pydantic pydantic-core pydantic-settings pygments pytest pytest-cov
     pytest-postgresql pytest-randomly pytest-reportlog pytest-socket pytest-testmon pytest-tiers pytest-timeout
     pytest-xdist python-discovery python-dotenv pyyaml redis referencing regress requests rich rpds rpds-py
-    ruamel ruamel-yaml ruff setuptools six sniffio sortedcontainers sqlalchemy starlette structlog testmon
+    ruamel ruamel-yaml ruff setuptools six sniffio sortedcontainers sqlalchemy starlette structlog testmon tiers
     time-machine tqdm truststore types-cffi types-pyopenssl types-redis types-setuptools typing-extensions
     typing-inspection tzdata urllib3 uv uv-build uvicorn uvloop virtualenv watchfiles websockets wheel xdist
     yaml zizmor

@@ -7,13 +7,6 @@ from rendering import copy_template
 from service import outside_environment
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--write-docs`."""
-    parser.addoption(
-        "--write-docs", action="store_true", help="write the pages that tests make, rather than compare them"
-    )
-
-
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the template as it stands in the working tree. Tests change nothing in it."""

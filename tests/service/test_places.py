@@ -22,7 +22,7 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize("name", ["app", "main", "api", "service", "env", "tiers", "a", LONGEST])
+@pytest.mark.parametrize("name", ["app", "main", "api", "service", "env", "a", LONGEST])
 def test_any_package_name_works(template, outside, tmp_path, mypy_cache, name):
     slug = f"desk-{len(name)}"
     service = render_from_outside(template, tmp_path, outside, project_slug=slug, package_name=name)

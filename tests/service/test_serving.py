@@ -113,7 +113,7 @@ def test_the_workflows_other_pythons_run_as_they_stand(clone_service, steps, tmp
     done = service.run(*words[: words.index("-P") + 1], *pythons, PATH=path, CI="true")
     assert re.findall(r"^platform \w+ -- Python (3\.\d+)", done.stdout, re.MULTILINE) == list(pythons)
     assert re.findall(r"\* fast-(3\.\d+): success", done.output) == list(pythons)
-    assert all(counts.keys() == {"passed"} and counts["passed"] >= 80 for counts in done.counts)
+    assert all(counts.keys() <= {"passed", "deselected"} and counts["passed"] >= 80 for counts in done.counts)
 
 
 def test_the_readmes_other_commands_are_sessions_that_exist(service):

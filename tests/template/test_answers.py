@@ -92,6 +92,8 @@ BAD = [
     ("package_name", "pydantic_settings", "the service imports"),
     ("package_name", "httpx2", "the service imports"),
     ("package_name", "pytest", "the service imports"),
+    ("package_name", "pytest_tiers", "the service imports"),
+    ("package_name", "tiers", "the service imports"),  # as which pytest knows that
     ("package_name", "tests", "a part of every service"),
     ("package_name", "migrations", "a part of every service"),
     ("description", "", "is empty"),

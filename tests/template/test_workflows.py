@@ -181,15 +181,15 @@ def test_every_step_of_a_service_is_a_nox_session_that_exists(renders):
     assert nox_list(noxfile, *called, "unheard-of").returncode != 0
 
 
-def test_every_step_of_the_template_is_a_command_of_its_readme():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_every_step_of_the_template_is_a_command_of_its_pages():
+    pages = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
     called: list[str] = []
     steps = commands(OWN)
     steps.remove(("ci", INSTALL_REDIS))
     for _, command in steps:
         match = re.fullmatch(r"python3? (bootstrap\.py ([a-z]+))", command)
         assert match, f"more than one session: {command}"
-        assert f"$ python3 {match[1]}\n" in readme
+        assert re.search(rf"^\$ python3 {re.escape(match[1])}(?: +#.*)?$", pages, re.MULTILINE), match[1]
         called.append(match[2])
     listed = nox_list(ROOT / "noxfile.py", *called)
     assert listed.returncode == 0, listed.stderr

@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from suites import Suite
-
 import pytest_tiers
+from suites import Suite
 
 # pytester forgets what a run inside of this one imports, but not that packages have their modules as attributes. What was imported
 # only there would be imported by the next such run in part again: then there would be two of some modules.
@@ -25,6 +24,7 @@ addopts = "--disable-plugin-autoload -p xdist.plugin -p tiers --dist=worksteal"
 """
 """The head of a pyproject.toml of a suite that asks for tiers."""
 
+
 @pytest.fixture(scope="session")
 def database_cache() -> Iterator[Path]:
     """A cache folder, and so an embedded PostgreSQL server, for all suites of this process."""
@@ -34,9 +34,7 @@ def database_cache() -> Iterator[Path]:
 
 
 @pytest.fixture
-def suite(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, database_cache: Path
-) -> Suite:
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, database_cache: Path) -> Suite:
     """Writes a suite: `suite(tiers="budgets = {unit = 1}", files={"tests/unit/test_a.py": "…"})`, to be run with pytester.
 
     `tiers` is what stands in `[tool.tiers]`, None for no such table; `pyproject` is added to the file as it is.

@@ -67,7 +67,7 @@ class Made:
             call, setup = (round(value * noise.uniform(0.97, 1.03), 5) for value in (call, setup))
             worker = min(range(len(free)), key=free.__getitem__)
             start = round(free[worker], 4)
-            line = {
+            line: dict[str, Any] = {
                 "$report_type": "Test",
                 "nodeid": nodeid,
                 "worker": f"gw{worker}" if self.workers else "main",

@@ -21,7 +21,7 @@ import pytest
 
 def test_nothing_was_touched(request):
     assert os.environ["REAL_TOKEN"] == "real-token-of-the-suite"
-    assert gc.isenabled() and not gc.get_freeze_count()
+    assert gc.isenabled() and gc.get_freeze_count() < 2_000
     assert sys.dont_write_bytecode is bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     assert "PYTHON_DOTENV_DISABLED" not in os.environ
     assert not [name for name, _ in request.config.pluginmanager.list_name_plugin() if name.startswith("tiers-")]
@@ -45,7 +45,7 @@ import pytest
 
 def test_all_is_there(request):
     assert "REAL_TOKEN" not in os.environ
-    assert gc.isenabled() and gc.get_freeze_count()
+    assert gc.isenabled() and gc.get_freeze_count() > 2_000
     assert not sys.dont_write_bytecode
     names = {name for name, _ in request.config.pluginmanager.list_name_plugin()}
     assert {"tiers-run", "tiers-network", "tiers-stopwatch", "tiers-start"} <= names

@@ -67,7 +67,11 @@ def test_every_module_and_public_function_says_what_it_is() -> None:
     silent = []
     for path in modules():
         tree = ast.parse(path.read_text())
-        named = [node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+        named = [
+            node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
         silent += [
             f"{path.relative_to(PACKAGE)}: {getattr(node, 'name', 'the module')}"
             for node in (tree, *named)
@@ -76,7 +80,18 @@ def test_every_module_and_public_function_says_what_it_is() -> None:
     assert silent == []
 
 
-HEAVY = ("sqlalchemy", "psycopg", "alembic", "redis", "fakeredis", "openai", "httpx2", "time_machine", "testmon", "platformdirs")
+HEAVY = (
+    "sqlalchemy",
+    "psycopg",
+    "alembic",
+    "redis",
+    "fakeredis",
+    "openai",
+    "httpx2",
+    "time_machine",
+    "testmon",
+    "platformdirs",
+)
 
 
 def test_the_plugin_imports_nothing_that_a_run_may_not_need() -> None:

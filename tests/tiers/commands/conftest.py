@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pipes import Pipe, made
 
@@ -48,7 +48,7 @@ def tiers(
 
 
 @pytest.fixture
-def start(pytester: pytest.Pytester) -> Iterator[Callable[..., object]]:
+def start(pytester: pytest.Pytester) -> Callable[..., AbstractContextManager["subprocess.Popen[str]"]]:
     """Starts `tiers NAME …` in the suite's folder, in a process of its own, which is killed at the end."""
 
     @contextmanager

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from pytest_tiers.commands import report, shards
@@ -25,7 +26,7 @@ class Run:
     outcomes: dict[str, str]
     seconds: float = 0.1
     started: str = "2026-11-23T09:00:00+00:00"
-    facts: dict = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     """What is other than usual about it."""
 
     def write(self, folder, name=None):

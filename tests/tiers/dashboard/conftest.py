@@ -70,7 +70,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def open_page(browser: Any, settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     """Builds the page of a folder of records, and opens it: `open_page(folder, width=390, scheme="dark")`."""
-    pages = []
+    pages: list[Any] = []
 
     def build(
         folder: Path, *, width: int = WIDE, scheme: str = "light", found: dict[str, Any] | None = None

@@ -177,6 +177,9 @@ def test_a_run_in_a_run_disturbs_neither(tmp_path: Path) -> None:
             "def test_finds_nothing():\\n    assert 'INNER' not in os.environ\\n\\n\\n"
             "def test_reaches_out():\\n    try:\\n        socket.create_connection(('127.0.0.1', 9), 1)\\n    except OSError:\\n        pass\\n"
         )
+        (pytester.path / "tests/conftest.py").write_text(
+            "import socket\\n\\ntry:\\n    socket.create_connection(('127.0.0.1', 9), 1)\\nexcept ConnectionRefusedError:\\n    pass\\n"
+        )
         done = pytester.runpytest_inprocess()
         done.assert_outcomes(passed=2, failed=1, errors=1)
 

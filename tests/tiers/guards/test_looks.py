@@ -1,9 +1,9 @@
 """Looking at state is cheap: what nobody has touched is the same, whatever it is, and odd objects do no harm."""
 
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_tiers.config import Settings, read
@@ -80,12 +80,11 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 
 
 @pytest.fixture
-def odd(settings: Settings) -> types.ModuleType:
+def odd(settings: Settings) -> Any:
     del settings
     import odd_shop  # type: ignore[import-not-found]
 
-    found: types.ModuleType = odd_shop
-    return found
+    return odd_shop
 
 
 def probes(settings: Settings) -> list[Probe]:
@@ -95,7 +94,7 @@ def probes(settings: Settings) -> list[Probe]:
     ]
 
 
-def test_what_nobody_has_touched_is_the_same(settings: Settings, odd: types.ModuleType) -> None:
+def test_what_nobody_has_touched_is_the_same(settings: Settings, odd: Any) -> None:
     assert odd.SAME
     for probe in probes(settings):
         probe.take()
@@ -104,7 +103,7 @@ def test_what_nobody_has_touched_is_the_same(settings: Settings, odd: types.Modu
         assert probe.changes() == [], type(probe)
 
 
-def test_odd_objects_are_no_hindrance(settings: Settings, odd: types.ModuleType) -> None:
+def test_odd_objects_are_no_hindrance(settings: Settings, odd: Any) -> None:
     variables = Variables(settings)
     variables.take()
     odd.RAISES = odd.Raises()
@@ -124,7 +123,7 @@ def test_odd_objects_are_no_hindrance(settings: Settings, odd: types.ModuleType)
     assert not variables.changed()
 
 
-def test_a_change_can_be_meant(settings: Settings, odd: types.ModuleType) -> None:
+def test_a_change_can_be_meant(settings: Settings, odd: Any) -> None:
     variables = Variables(settings)
     variables.take()
     odd.COUNTS["before"] = 1
@@ -138,17 +137,15 @@ def test_a_change_can_be_meant(settings: Settings, odd: types.ModuleType) -> Non
     assert odd.COUNTS["meant"] == odd.NEW == 1
 
 
-def test_a_module_that_is_being_imported_is_known_when_that_is_done(
-    settings: Settings, odd: types.ModuleType
-) -> None:
+def test_a_module_that_is_being_imported_is_known_when_that_is_done(settings: Settings, odd: Any) -> None:
     variables = Variables(settings)
     spec = odd.__spec__
     assert spec is not None
-    spec._initializing = True  # type: ignore[attr-defined]
+    spec._initializing = True
     variables.take()
     odd.LATER = 1
     assert not variables.changed()
-    spec._initializing = False  # type: ignore[attr-defined]
+    spec._initializing = False
     assert variables.is_outdated()
     variables.renew()
     odd.LATER = 2
@@ -179,8 +176,8 @@ class Server:
     pass
 
 
-def test_what_is_shared_is_watched_while_its_fixture_lives(settings: Settings, odd: types.ModuleType) -> None:
-    class Own(odd.Same):  # type: ignore[name-defined, misc]
+def test_what_is_shared_is_watched_while_its_fixture_lives(settings: Settings, odd: Any) -> None:
+    class Own(odd.Same):  # type: ignore[misc]
         pass
 
     shared = Shared(settings)

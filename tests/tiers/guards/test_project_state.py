@@ -162,6 +162,7 @@ LEFT = [
     Case("sets one with a default", "rates.language.set('de')", "shop.rates.language"),
     Case("puts a fake in the place of a singleton", "lazy._client = Fake()", "shop.lazy._client"),
     Case("sets a singleton itself", "lazy._client = object()", "shop.lazy._client"),
+    Case("sets a singleton by its name", "setattr(lazy, '_client', object())", "shop.lazy._client"),
     Case("makes a singleton of a fake", "lazy.client_of(Fake)", "shop.lazy._other"),
     Case("sets a private counter itself", "lazy._served = 7", "shop.lazy._served"),
     Case("adds to a private list", "lazy._history.append('a')", "shop.lazy._history"),
@@ -281,8 +282,15 @@ def kept(name):
     return _kept.setdefault(name, {})
 
 
+_greeted = False
 _served = 0
 _history: list[str] = []
+
+
+def greet():
+    global _greeted
+    if not _greeted:
+        _greeted = True
 
 
 def serve():
@@ -416,6 +424,8 @@ WHILE_PATCHED = [
     Case("still has it", "assert lazy.tripled.cache_info().currsize == 1"),
     Case("empties it and asks for something else", "lazy.tripled.cache_clear()\nassert lazy.tripled(2) == 6"),
     Case("finds it empty", "assert lazy.tripled.cache_info().currsize == 0"),
+    Case("sets a flag", "lazy.greet()"),
+    Case("finds no flag", "assert not lazy._greeted"),
     Case("loads once", "lazy.load()"),
     Case("has to load again", "assert lazy._data == {} and not lazy._ready"),
 ]

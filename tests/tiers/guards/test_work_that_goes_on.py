@@ -73,12 +73,27 @@ def request_that(loop):
 
 @pytest.fixture(scope="session")
 def ticker():
-    stop = threading.Event()
-    thread = threading.Thread(target=stop.wait, name="ticker")
+    stop, more, begun = threading.Event(), threading.Event(), threading.Event()
+    others = []
+
+    def tick():
+        more.wait(30)
+        others.append(threading.Thread(target=stop.wait, name="another one"))
+        others[0].start()
+        begun.set()
+        stop.wait()
+
+    def begin_another():
+        more.set()
+        assert begun.wait(30)
+
+    thread = threading.Thread(target=tick, name="ticker")
     thread.start()
-    yield
+    yield begin_another
+    more.set()
     stop.set()
-    thread.join()
+    for thread in (thread, *others):
+        thread.join()
 """
 NETWORK = "The test opened a connection to 127.0.0.1:9, and tests/unit has no network."
 RUNNING = "The test left threads or tasks running: {}. Join or cancel them in a fixture"
@@ -126,6 +141,7 @@ INNOCENT = [
         "async def main():\n    await asyncio.gather(asyncio.sleep(0), asyncio.to_thread(len, 'a'))\nasyncio.run(main())",
     ),
     Case("takes a thread of a wider scope", "pass", takes="ticker"),
+    Case("has that begin another one", "ticker()", takes="ticker"),
     Case(
         "has one that is expected", "threading.Thread(target=GO.wait, name='expected-1', daemon=True).start()"
     ),
@@ -214,22 +230,42 @@ def test_what_is_refused_when_the_test_is_over_fails_it_once_more(
     assert done.of("test_begins").startswith(
         f"Work that the test began went on when the test was over. {NETWORK}"
     )
-    assert "ERROR tests/unit/test_late.py::test_begins - Work that the test began" in done.output
+    assert "ERROR tests/unit/test_late.py::test_begins" in done.output
     assert "test_innocent" not in done.output
     assert (tmp_path / "junit.xml").read_text().count("<error") == 2
 
 
-UNKNOWN = """
-import pytest
-
-
+UNKNOWN = {
+    "thread": """
 @pytest.fixture(scope="session")
 def server():
     thread = threading.Thread(target=reach_when_told, name="server")
     thread.start()
     yield
     thread.join()
+""",
+    "task": """
+@pytest.fixture(scope="session")
+def server():
+    # As an application's lifespan has it, in the loop of a client that all tests share.
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
 
+    async def poll():
+        while not GO.is_set():
+            await asyncio.sleep(0.01)
+        reach()
+        STOPPED.set()
+
+    asyncio.run_coroutine_threadsafe(poll(), loop)
+    yield
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+""",
+}
+UNKNOWN_TESTS = """
 
 def test_takes_a_server(server):
     pass
@@ -242,8 +278,10 @@ def test_innocent():
 
 
 @pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["serial", "worker"])
-def test_what_no_test_has_begun_fails_the_run(tmp_path: Path, workers: tuple[str, ...]) -> None:
-    done = run(tmp_path, {"src/shop/__init__.py": "", "tests/unit/test_late.py": HEAD + UNKNOWN}, *workers)
+@pytest.mark.parametrize("fixture", UNKNOWN)
+def test_what_no_test_has_begun_fails_the_run(tmp_path: Path, workers: tuple[str, ...], fixture: str) -> None:
+    body = HEAD + UNKNOWN[fixture] + UNKNOWN_TESTS
+    done = run(tmp_path, {"src/shop/__init__.py": "", "tests/unit/test_late.py": body}, *workers)
     assert done.failed == set()
     assert done.status == 1
     assert "= work in the background =" in done.output

@@ -75,7 +75,7 @@ def on_postgresql(server: Address, database: str) -> Iterator[Make]:
 
 
 @pytest.fixture
-def on_sqlite() -> Iterator[Make]:
+def on_sqlite() -> Make:
     """Makes an engine on SQLite in memory that is rolled back."""
 
     def make(**options: object) -> Tier:

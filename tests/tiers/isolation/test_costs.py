@@ -1,7 +1,5 @@
 """What isolation costs, in round trips, which are the same on any machine."""
 
-from collections.abc import Iterator
-
 import pytest
 from psycopg import Connection
 from sqlalchemy import text
@@ -36,7 +34,7 @@ class Trips:
 
 
 @pytest.fixture
-def warm(on_postgresql: Make) -> Iterator[tuple[Tier, Trips]]:
+def warm(on_postgresql: Make) -> tuple[Tier, Trips]:
     """An engine that was used before."""
     tier = on_postgresql()
     for _ in range(2):

@@ -376,7 +376,7 @@ def test_connection_that_is_given_up_while_another_one_is_busy(postgresql: Tier)
     forgotten = postgresql.engine.raw_connection()
     forgotten.cursor().execute("INSERT INTO items (name) VALUES ('forgotten')")
     with closing(postgresql.engine.raw_connection()) as connection:
-        with connection.cursor().copy("COPY (SELECT 1) TO STDOUT") as copy:  # type: ignore[attr-defined]
+        with connection.cursor().copy("COPY (SELECT 1) TO STDOUT") as copy:
             forgotten.close()
             assert list(copy.rows()) == [("1",)]
         connection.rollback()

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import psycopg
 import pytest
+from pytest_tiers.databases.address import Address
 from pytest_tiers.guards import GuardError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -217,7 +218,7 @@ def test_sequence_that_is_set(on_postgresql: Make, set_: str) -> None:
         assert value(session, "SELECT nextval('items_id_seq')") == before + 1  # type: ignore[operator]
 
 
-def test_sequence_that_is_used_up(on_postgresql: Make, server: "object", database: str) -> None:
+def test_sequence_that_is_used_up(on_postgresql: Make, server: Address, database: str) -> None:
     with psycopg_connection(server, database) as connection:
         connection.execute("CREATE SEQUENCE short MAXVALUE 3")
     tier = on_postgresql()
@@ -230,8 +231,8 @@ def test_sequence_that_is_used_up(on_postgresql: Make, server: "object", databas
         connection.execute("DROP SEQUENCE short")
 
 
-def psycopg_connection(server: object, database: str) -> "psycopg.Connection[tuple[object, ...]]":
-    return server.connect(database)  # type: ignore[attr-defined,no-any-return]
+def psycopg_connection(server: Address, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+    return server.connect(database)
 
 
 def test_prepared_statements(on_postgresql: Make) -> None:
@@ -359,6 +360,10 @@ def test_transactions_of_the_driver(postgresql: Tier) -> None:
     driver.rollback()
 
 
+def status(driver: "psycopg.Connection[tuple[object, ...]]") -> psycopg.pq.TransactionStatus:
+    return driver.info.transaction_status
+
+
 def test_what_else_the_driver_can(postgresql: Tier) -> None:
     driver = driver_of(postgresql)
     with driver.cursor() as cursor:
@@ -369,9 +374,9 @@ def test_what_else_the_driver_can(postgresql: Tier) -> None:
             assert list(copy.rows()) == [("a",), ("b",), ("c",)]
         assert list(cursor.stream("SELECT 1")) == [(1,)]
         cursor.execute("INSERT INTO items (name) VALUES ('d'); COMMIT; INSERT INTO items (name) VALUES ('e')")
-    assert driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+    assert status(driver) == psycopg.pq.TransactionStatus.INTRANS
     driver.rollback()
-    assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert status(driver) == psycopg.pq.TransactionStatus.IDLE
     assert postgresql.names() == ["a", "b", "c", "d"]
     with driver.pipeline():
         driver.execute("INSERT INTO items (name) VALUES ('f')")
@@ -390,10 +395,12 @@ Break = Callable[[Session], object]
         ("The test ended the transaction around it", None),
     ],
 )
-def test_connection_that_is_lost(on_postgresql: Make, said: str, break_: str | None) -> None:
+def test_connection_that_is_lost(
+    on_postgresql: Make, monkeypatch: pytest.MonkeyPatch, said: str, break_: str | None
+) -> None:
     tier = on_postgresql()
     blamed: list[str] = []
-    tier.line.blame = blamed.append  # type: ignore[method-assign]
+    monkeypatch.setattr(tier.line, "blame", blamed.append)
     module = tier.scope("module", "the module")
     with module as scope:
         with tier.working_in(scope), Session(tier.engine) as session:
@@ -417,8 +424,8 @@ def test_connection_that_is_lost(on_postgresql: Make, said: str, break_: str | N
         assert tier.names() == []
 
 
-def test_engine_that_is_not_adopted_is_left_alone(server: "object", database: str) -> None:
-    engine = create_engine(server.url(database))  # type: ignore[attr-defined]
+def test_engine_that_is_not_adopted_is_left_alone(server: Address, database: str) -> None:
+    engine = create_engine(server.url(database))
     with engine.connect() as connection:
         assert type(connection.connection.driver_connection) is psycopg.Connection
     engine.dispose()

@@ -15,7 +15,7 @@ TESTS = "import pytest\n\n" + "".join(
 SECONDS = {"fast": 0.01, "medium": 0.5, "slow": 3.0, "marked": 0.01}
 
 
-def measured(pytester: pytest.Pytester, tier: str = "unit", **seconds: float) -> pytest.Pytester:
+def measured(pytester: pytest.Pytester, tier: str = "unit", /, **seconds: float) -> pytest.Pytester:
     """Write what was measured."""
     tests = {
         f"tests/{tier}/test_a.py::test_{name}": (0.0, second, 0.0, second) for name, second in seconds.items()

@@ -18,11 +18,23 @@ from pytest_tiers.config import TIERS, settings_of
 from pytest_tiers.tiers import tiers_of
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "ci": {"action": "store_true", "help": "fail tests over budget, those that lie in no tier, and what is slower than before"},
+    "ci": {
+        "action": "store_true",
+        "help": "fail tests over budget, those that lie in no tier, and what is slower than before",
+    },
     "plan": {"metavar": "FILE", "help": "the shards, from `tiers plan`; with --shard"},
     "shard": {"metavar": "I/N", "help": "run the I-th of the N shards of --plan"},
-    "record": {"metavar": "FILE", "type": Path, "help": "write the record of this run there, and keep no times of it"},
-    "slowest": {"metavar": "N", "type": int, "default": 0, "help": "list the N slowest tests, fixtures and files"},
+    "record": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "write the record of this run there, and keep no times of it",
+    },
+    "slowest": {
+        "metavar": "N",
+        "type": int,
+        "default": 0,
+        "help": "list the N slowest tests, fixtures and files",
+    },
 }
 """Each is `--tiers-NAME`, and `--NAME` where the suite has no such option itself."""
 
@@ -58,7 +70,8 @@ def pytest_load_initial_conftests(
         return (yield)
     except ConftestImportFailure as error:
         secrets = early_config.pluginmanager.get_plugin("tiers-secrets")
-        if hint := secrets.hint(f"{error.cause!r} {error.cause}"):
+        # There is none with `-p no:tiers-secrets`.
+        if secrets is not None and (hint := secrets.hint(f"{error.cause!r} {error.cause}")):
             print(hint, file=sys.stderr)
         raise
     finally:
@@ -73,13 +86,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _values(arguments: list[str]) -> set[str]:
-    names = {prefix + name for name, settings in OPTIONS.items() if "action" not in settings for prefix in ("--", "--tiers-")}
+    names = {
+        prefix + name
+        for name, settings in OPTIONS.items()
+        if "action" not in settings
+        for prefix in ("--", "--tiers-")
+    }
     return {value for name, value in pairwise(arguments) if name in names}
 
 
 def _add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("tiers", "tests in tiers")
-    taken = {name for known in (parser._anonymous, *parser._groups) for option in known.options for name in option.names()}
+    taken = {
+        name
+        for known in (parser._anonymous, *parser._groups)
+        for option in known.options
+        for name in option.names()
+    }
     for name, settings in OPTIONS.items():
         names = [f"--tiers-{name}", *([f"--{name}"] if f"--{name}" not in taken else [])]
         if names[0] not in taken:
@@ -92,7 +115,9 @@ def activate(config: pytest.Config) -> None:
         return
     config.stash[_ACTIVE] = True
     for name, settings in OPTIONS.items():  # which there are none of where a conftest loaded this
-        vars(config.option).setdefault(f"tiers_{name}", settings.get("default", False if "action" in settings else None))
+        vars(config.option).setdefault(
+            f"tiers_{name}", settings.get("default", False if "action" in settings else None)
+        )
     _spare_time(config)
     for name, plugin in _plugins(config).items():
         config.pluginmanager.register(plugin, name)
@@ -124,15 +149,21 @@ class Start:
         """Say what was found, and where a guard watches nothing."""
         settings, tiers = settings_of(config), tiers_of(config)
         folders = [
-            f"{tier} ({', '.join(map(settings.relative, settings.folders[tier]))})" for tier in TIERS if tier in settings.folders
+            f"{tier} ({', '.join(map(settings.relative, settings.folders[tier]))})"
+            for tier in TIERS
+            if tier in settings.folders
         ]
         said = [f"tiers: {', '.join(folders) or 'none'}"]
         said.append(f"packages: {', '.join(settings.packages) or 'none'}")
         if settings.migrations:
-            said.append(f"migrations: {settings.relative(settings.alembic) if settings.alembic else settings.migrations}")
+            said.append(
+                f"migrations: {settings.relative(settings.alembic) if settings.alembic else settings.migrations}"
+            )
         lines = ["; ".join(said)]
         if not settings.packages:
-            lines.append("WARNING: no packages were found, so no guard watches their variables: name them in [tool.tiers] packages")
+            lines.append(
+                "WARNING: no packages were found, so no guard watches their variables: name them in [tool.tiers] packages"
+            )
         if settings.asked and not tiers.configured:
             lines.append("WARNING: [tool.tiers] has no folders of tiers: no test is held to one")
         return lines

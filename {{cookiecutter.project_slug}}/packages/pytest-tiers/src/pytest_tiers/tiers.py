@@ -26,7 +26,9 @@ class Tiers:
         """Return the tier that a file or folder lies in; None if it lies in none, or holds several."""
         if path not in self._of_path:
             around = (path, *path.parents)
-            self._of_path[path] = next((self._folders[place] for place in around if place in self._folders), None)
+            self._of_path[path] = next(
+                (self._folders[place] for place in around if place in self._folders), None
+            )
         return self._of_path[path]
 
     def place(self, tier: str) -> str:
@@ -47,7 +49,8 @@ class Tiers:
             return True
         database = [folder for folder, tier in self._folders.items() if tier in DATABASE_TIERS]
         return any(
-            self.of(path) in DATABASE_TIERS or any(folder.is_relative_to(path) for folder in database) for path in paths
+            self.of(path) in DATABASE_TIERS or any(folder.is_relative_to(path) for folder in database)
+            for path in paths
         )
 
 

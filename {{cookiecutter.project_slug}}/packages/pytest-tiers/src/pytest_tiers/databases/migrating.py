@@ -35,13 +35,9 @@ def migrate(settings: Settings, server: Address, name: str) -> None:
     """Make the tables of the database `name`, and fill them. Raises ServerError, which says where it failed and why."""
     if settings.migrations is None and settings.seed is None:
         return
+    # -P: what lies in the project's folder mustn't shadow what the program imports.
     done = subprocess.run(  # noqa: S603
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            PROGRAM,
-        ],  # -P: what lies in the project's folder mustn't shadow what this imports
+        [sys.executable, "-P", "-m", PROGRAM],
         input=json.dumps(_told(settings, server, name)),
         capture_output=True,
         text=True,

@@ -221,6 +221,27 @@ class Attributes(Names):
         setattr(around, last, old)
 
 
+class OtherNames(Attributes):
+    """Some names in a module of others."""
+
+
+class Group:
+    """All such names at once, as they are when they are compared."""
+
+    def __init__(self, places: list[OtherNames]) -> None:
+        """Take where they are."""
+        rows = [(place.holder, name, place.copy[name]) for place in places for name in place.names]
+        self._holders, self._names = [holder for holder, _, _ in rows], [name for _, name, _ in rows]
+        self.copy = [value for _, _, value in rows]
+        """What they were."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with what they were. Raises AttributeError for one that is gone."""
+        return [*map(getattr, self._holders, self._names)] == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class _Length:
     """The length of a container that is too long to be compared."""
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from pytest_tiers.config import Settings, settings_of
+from pytest_tiers.guards import owners
 from pytest_tiers.guards.leftovers import Leftovers
 from pytest_tiers.guards.lifting import lifted
-from pytest_tiers.guards.owners import under_way
 from pytest_tiers.guards.runs import GuardError, Run, current, unsaid_of, watched
 
 _FAULTS = pytest.StashKey[list[tuple[str, GuardError]]]()
@@ -38,6 +38,7 @@ class Imports:
     def __init__(self, config: pytest.Config, run: Run, leftovers: Leftovers) -> None:
         """Watch a run."""
         self._run, self._leftovers = run, leftovers
+        self._any_faults = False
         self._finder = Finder(settings_of(config), run, leftovers)
         sys.meta_path.insert(0, self._finder)
         config.add_cleanup(self._end)
@@ -55,11 +56,12 @@ class Imports:
             return (yield)
         self._run.importing = collector
         self._leftovers.begin()
+        token = owners.begin(collector)
         try:
-            with under_way(collector):
-                report = yield
-                faults = self._leftovers.end(collector)
+            report = yield
+            faults = self._leftovers.end(collector)
         finally:
+            owners.end(token)
             self._run.importing = None
         faults += [("", error) for error in self._run.refused()]
         if report.failed:
@@ -67,11 +69,14 @@ class Imports:
             report.longrepr = "\n\n".join([report.longreprtext, *unsaid])
         elif faults:
             collector.stash[_FAULTS] = faults
+            self._any_faults = True
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Fail each test of a module that left something behind at its import."""
+        if not self._any_faults:
+            return
         module = item.getparent(pytest.Module)
         for guard, error in module.stash.get(_FAULTS, []) if module is not None else ():
             if not guard or not lifted(item, guard):

@@ -5,7 +5,6 @@ nobody who is known, fails the run.
 """
 
 import time
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -24,14 +23,11 @@ class LateWork:
         self._config, self._run = config, run
         self._unknown: list[str] = []
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Report between two tests: in a worker, each report has to be about the test that runs."""
-        try:
-            return (yield)
-        finally:
-            if self._run.late or self._run.unknown:
-                self._settle()
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """Report behind a test: in a worker, each report has to be about the test that runs."""
+        if self._run.late or self._run.unknown:
+            self._settle()
 
     def _settle(self) -> None:
         late = [

@@ -10,11 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 import pytest
 
 from pytest_tiers.config import settings_of
-from pytest_tiers.guards import files
+from pytest_tiers.guards import files, owners
 from pytest_tiers.guards.authors import Author
 from pytest_tiers.guards.lifting import Node, how_to_lift, lifted
 from pytest_tiers.guards.loggers import Loggers
-from pytest_tiers.guards.owners import under_way
 from pytest_tiers.guards.probes import Change, Environment, Locale, Probe
 from pytest_tiers.guards.processes import Modules, Patchers, Process
 from pytest_tiers.guards.runs import GuardError, Run, running
@@ -123,12 +122,13 @@ class Leftovers:
             self._remember()
         self._setting_up += 1
         accept = [(guard, probe, probe.meant()) for guard, probe in self._probes]
+        token = owners.begin(called(fixturedef))
         try:
-            with under_way(called(fixturedef)):
-                value = yield
+            value = yield
             self._shared.give(fixturedef.argname, value)
             return value
         finally:
+            owners.end(token)
             self._setting_up -= 1
             author = Author(self._settings, [fixturedef.func])
             made = [

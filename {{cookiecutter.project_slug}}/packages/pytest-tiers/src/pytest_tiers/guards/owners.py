@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar, Token, copy_context
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -43,15 +43,16 @@ def owned_by(owner: Owner | None) -> Iterator[None]:
         _owner.reset(token)
 
 
-@contextmanager
-def under_way(owner: Owner) -> Iterator[None]:
-    """Likewise, for what hooks of pytest are about."""
+def begin(owner: Owner) -> Token[Owner | None]:
+    """Likewise, for what hooks of pytest are about; what it gives goes to `end`."""
     _under_way.append(owner)
-    try:
-        with owned_by(owner):
-            yield
-    finally:
-        _under_way.pop()
+    return _owner.set(owner)
+
+
+def end(token: Token[Owner | None]) -> None:
+    """The hook is done."""
+    _under_way.pop()
+    _owner.reset(token)
 
 
 def is_under_way(owner: Owner) -> bool:
@@ -101,7 +102,7 @@ def _tag_threads() -> None:
     vars(threading)["_start_new_thread"] = start_new_thread
 
 
-def _begin(work: Any, started: Owner, name: str) -> None:
+def _remember(work: Any, started: Owner, name: str) -> None:
     if not isinstance(started, str) and not work.done():
         _begun[ref(work, lambda gone: _begun.pop(gone, None))] = (started, name)
 
@@ -119,7 +120,7 @@ def _tag_tasks() -> None:
             with suppress(RuntimeError):  # it is entered already
                 context.run(_owner.set, started)
         task = original(self, coro, **options)
-        _begin(task, started, getattr(coro, "__qualname__", ""))
+        _remember(task, started, getattr(coro, "__qualname__", ""))
         return task
 
     base_events.BaseEventLoop.create_task = create_task  # type: ignore[method-assign]
@@ -133,7 +134,7 @@ def _tag_jobs() -> None:
     def submit(self: Any, fn: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
         started = _beginner()
         future = original(self, _run_owned, started, fn, *arguments, **options)
-        _begin(future, started, getattr(fn, "__qualname__", ""))
+        _remember(future, started, getattr(fn, "__qualname__", ""))
         return future
 
     ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]

@@ -17,6 +17,7 @@ from pytest_tiers.guards.contents import (
     ClassNames,
     Kind,
     Names,
+    OtherNames,
     Place,
     Whereabouts,
     differ,
@@ -27,22 +28,24 @@ from pytest_tiers.guards.probes import GONE
 DEEPEST = 6
 MOST_PLACES = 20_000
 """Further places aren't seen: to look at them after each test would take longer than the test."""
-REPLACED = (
-    "builtins",
-    "datetime",
-    "json",
-    "random",
-    "subprocess",
-    "tempfile",
-    "time",
-    "uuid",
-    "httpx",
-    "httpx2",
-    "requests",
-)
-"""Modules of others whose functions tests like to replace."""
-CHANGING = frozenset({"tzname", "timezone", "altzone", "daylight"})
-"""What time.tzset() sets there: another guard's business."""
+_REQUESTS = ("get", "post", "put", "patch", "delete", "request")
+REPLACED = {
+    "builtins": ("open", "print", "input", "exit", "sorted", "ascii"),
+    "datetime": ("datetime", "date"),
+    "httpx": (*_REQUESTS, "Client", "AsyncClient"),
+    "httpx2": (*_REQUESTS, "Client", "AsyncClient"),
+    "json": ("dumps", "loads", "dump", "load"),
+    "os": ("getenv", "urandom", "system", "remove", "listdir"),
+    "random": ("random", "randint", "randrange", "choice", "choices", "shuffle", "sample", "uniform"),
+    "requests": (*_REQUESTS, "Session"),
+    "shutil": ("rmtree", "copy", "which"),
+    "smtplib": ("SMTP", "SMTP_SSL"),
+    "subprocess": ("run", "Popen", "call", "check_call", "check_output"),
+    "tempfile": ("tempdir", "gettempdir", "mkdtemp", "mkstemp"),
+    "time": ("time", "time_ns", "sleep", "monotonic", "perf_counter", "localtime", "gmtime", "strftime"),
+    "uuid": ("uuid1", "uuid4", "uuid5"),
+}
+"""What tests like to replace in modules of others, which are watched for just that."""
 _CLIENT = (
     "_headers",
     "_params",
@@ -105,10 +108,11 @@ class Places:
         self._visit_named(where, vars(module), DEEPEST)
 
     def add_replaced(self) -> None:
-        """Add the names in some modules of others, but not what these hold."""
-        for name in REPLACED:
-            if module := sys.modules.get(name):
-                self._add(Names(Whereabouts(name, Kind.MODULE, (name,)), vars(module), counts_in_other))
+        """Add some names in some modules of others, but not what these hold."""
+        for key, names in REPLACED.items():
+            if module := sys.modules.get(key):
+                there = tuple(name for name in names if name in vars(module))
+                self._add(OtherNames(Whereabouts(key, Kind.MODULE, (key,)), module, there))
 
     def add_object(self, name: str, value: object) -> None:
         """Add an object, if it is one of the project or one of a library that is known here."""
@@ -218,11 +222,6 @@ def counts_in_module(name: str, old: Any, new: Any) -> bool:
     """Tell whether a variable counts that is another one now."""
     del old, new
     return name[:2] != "__"
-
-
-def counts_in_other(name: str, old: Any, new: Any) -> bool:
-    """Likewise, for a module of others."""
-    return name[0] != "_" and name not in CHANGING and old is not GONE and not is_a(new, ModuleType)
 
 
 def counts_in_class(name: str, old: Any, new: Any) -> bool:

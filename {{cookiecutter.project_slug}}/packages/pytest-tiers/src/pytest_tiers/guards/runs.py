@@ -149,12 +149,14 @@ class Run:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Know which test runs."""
         self.item = item
+        token = owners.begin(item)
         try:
-            with owners.under_way(item):
-                return (yield)
+            return (yield)
         finally:
+            owners.end(token)
             self.item = None
-            self.late += [(item, error) for error in self.refused()]  # after its last report
+            if self._refused:  # after its last report
+                self.late += [(item, error) for error in self.refused()]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # around that of xfail, which would have a refusal expected
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:

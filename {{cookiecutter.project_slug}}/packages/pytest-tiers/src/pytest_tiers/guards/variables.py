@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_tiers.config import Settings
 from pytest_tiers.guards.authors import Author, is_a
-from pytest_tiers.guards.contents import Difference, Whereabouts, differ
+from pytest_tiers.guards.contents import Difference, Group, OtherNames, Whereabouts, differ
 from pytest_tiers.guards.excuses import Verdict, judge, judge_cache
 from pytest_tiers.guards.places import REPLACED, Places
 from pytest_tiers.guards.probes import GONE, Change, Probe
@@ -61,10 +61,12 @@ class Contents(Probe):
         self._list()
 
     def _list(self) -> None:
-        self._live, self._copies = (
-            [place.live for place in self._places],
-            [place.copy for place in self._places],
-        )
+        """Prepare what is compared."""
+        others = [place for place in self._places if isinstance(place, OtherNames)]
+        places = [place for place in self._places if not isinstance(place, OtherNames)]
+        group = Group(others)
+        self._live = [*(place.live for place in places), group]
+        self._copies = [*(place.copy for place in places), group.copy]
 
     def _fillings(self) -> list[Filling]:
         return [filling(cache, is_asked=is_asked) for _, cache, is_asked in self._caches]

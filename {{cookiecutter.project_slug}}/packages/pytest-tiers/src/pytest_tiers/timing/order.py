@@ -51,7 +51,7 @@ def arrange(units: Sequence[Sequence[int]], seconds: Sequence[float], workers: i
     return order
 
 
-def _shared(item: pytest.Item) -> object:
+def _shared(item: pytest.Item) -> pytest.Item | pytest.Collector:
     """Return what a test shares fixtures with, of its own if it shares none."""
     definitions = getattr(item, "_fixtureinfo", None)
     found: dict[str, Any] = getattr(definitions, "name2fixturedefs", {})

@@ -92,6 +92,10 @@ class Shard:
 
     def record(self) -> dict[str, Any]:
         """Return what the record of the run says of this shard."""
-        place: dict[str, Any] = {"digest": self._plan.digest, "shard": self._index + 1, "of": len(self._plan.shards)}
+        place: dict[str, Any] = {
+            "digest": self._plan.digest,
+            "shard": self._index + 1,
+            "of": len(self._plan.shards),
+        }
         place["seconds"] = self._plan.shards[self._index].seconds
         return place | self._found

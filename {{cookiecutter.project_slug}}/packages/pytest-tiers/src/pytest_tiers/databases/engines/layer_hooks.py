@@ -143,7 +143,7 @@ class Layers:
             return Scope(
                 within.kind, f"{within.name} ({fixturedef.argname})", within=within, owner=fixturedef
             )
-        taken = (self._fixtures.get(request._get_active_fixturedef(name)) for name in fixturedef.argnames)
+        taken = (self._fixtures.get(definition) for definition in _taken(fixturedef, request))
         narrower = [scope for scope in taken if scope is not None and scope.within is within]
         return narrower[-1] if narrower else within
 
@@ -173,8 +173,7 @@ class Layers:
 
     def _note_engines(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         taken: set[Any] = set()
-        for name in fixturedef.argnames:
-            definition = request._get_active_fixturedef(name)
+        for definition in _taken(fixturedef, request):
             taken |= self._engines.get(definition, set())
             if definition.cached_result and type(definition.cached_result[0]).__name__ in (
                 "Engine",
@@ -203,6 +202,13 @@ class Layers:
                             here=here.baseid,
                         )
                     )
+
+
+def _taken(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> list[pytest.FixtureDef[Any]]:
+    """Return the fixtures that one takes; `request` is none."""
+    return [request._get_active_fixturedef(name) for name in fixturedef.argnames if name != "request"]
 
 
 def layers_of(config: pytest.Config) -> Layers:
