@@ -66,13 +66,13 @@ class Secrets:
         """Of the values that were removed: enough to recognise them, and nothing that could be printed."""
         self.removed: list[str] = []
         """The names of the variables that were removed."""
-        self._remove()
+        self._remove(config)
         for name, value in self._settings.environment.items():
             os.environ.setdefault(name, value)
         run.on("os.putenv", call=self._set)
         run.on("open", call=self._read)
 
-    def _remove(self) -> None:
+    def _remove(self, config: pytest.Config) -> None:
         """Names may have a prefix: `SUPPORT_KEY_ID` is removed for a field `key_id`."""
         marked = marked_secret(self._settings.sources)
         for name, value in list(os.environ.items()):
@@ -87,7 +87,9 @@ class Secrets:
                 self.removed.append(name)
                 if len(value) >= SHORTEST:
                     self._digests.add(_digest(value))
-        os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # python-dotenv would bring back what .env holds
+        if "PYTHON_DOTENV_DISABLED" not in os.environ:  # python-dotenv would bring back what .env holds
+            os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+            config.add_cleanup(lambda: os.environ.pop("PYTHON_DOTENV_DISABLED", None))
 
     def pytest_report_header(self) -> str | None:
         """Say once what was removed, by name."""
