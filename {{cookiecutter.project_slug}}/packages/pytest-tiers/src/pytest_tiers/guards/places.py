@@ -186,6 +186,8 @@ class Places:
 
     def _visit_object(self, where: Whereabouts, value: Any, depth: int) -> None:
         kind = type(value)
+        if hasattr(kind, "_sa_class_manager"):
+            return  # a row of SQLAlchemy's, whose attributes a commit expires and a query loads
         if names := _of_library(kind):
             within = where if where.kind is Kind.LIBRARY else Whereabouts(where.path, Kind.LIBRARY)
             place = Attributes(within, value, names)
