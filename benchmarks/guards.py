@@ -35,11 +35,13 @@ FAKES = {
     },
 }
 OWN = "tests/unit/test_tickets.py"
+STATE = ("leftovers", "nothing-left", "late", "imports")
+EVENTS = ("run", "network", "secrets")
 WITHOUT = {
     "all guards": (),
-    "without the snapshots of state": ("leftovers",),
-    "without what watches events": ("run",),
-    "without any": ("leftovers", "run"),
+    "without the snapshots of state": STATE,
+    "without what watches events": EVENTS,
+    "without any": STATE + EVENTS,
 }
 
 
