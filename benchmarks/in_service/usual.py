@@ -57,3 +57,10 @@ def sessions(request: pytest.FixtureRequest) -> Iterator[Sessions]:
         Base.metadata.create_all(engine)
         yield create_sessionmaker(engine)
         Base.metadata.drop_all(engine)
+
+
+@pytest.fixture
+def db_session(sessions: Sessions) -> Iterator[Session]:
+    """One of them: with pytest-tiers, that is its fixture."""
+    with sessions() as session:
+        yield session
