@@ -56,6 +56,10 @@ def _digest(value: str) -> str:
     return blake2b(value.encode(errors="surrogateescape")).hexdigest()
 
 
+def _enable_dotenv() -> None:
+    os.environ.pop("PYTHON_DOTENV_DISABLED", None)
+
+
 class Secrets:
     """Removes them, and refuses what brings them back."""
 
@@ -89,7 +93,7 @@ class Secrets:
                     self._digests.add(_digest(value))
         if "PYTHON_DOTENV_DISABLED" not in os.environ:  # python-dotenv would bring back what .env holds
             os.environ["PYTHON_DOTENV_DISABLED"] = "1"
-            config.add_cleanup(lambda: os.environ.pop("PYTHON_DOTENV_DISABLED", None))
+            config.add_cleanup(_enable_dotenv)
 
     def pytest_report_header(self) -> str | None:
         """Say once what was removed, by name."""
