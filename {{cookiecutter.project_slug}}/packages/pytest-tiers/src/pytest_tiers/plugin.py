@@ -64,7 +64,8 @@ def pytest_load_initial_conftests(
         return (yield)
     # The values of options that nobody knows yet look like paths, next to which pytest would look for conftests.
     places = early_config.known_args_namespace.file_or_dir
-    places[:] = [place for place in places if place not in _values(args)]
+    values = _values(args)
+    places[:] = [place for place in places if place not in values]
     activate(early_config)
     try:
         return (yield)

@@ -27,12 +27,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _remove_server(settings: Settings) -> None:
+    from pytest_tiers.databases import remove
     from pytest_tiers.databases.address import ServerError
-    from pytest_tiers.databases.embedded import EmbeddedPostgres
 
     try:
-        server = EmbeddedPostgres(settings.name)
-        server.remove()
+        folder = remove(settings)
     except ServerError as error:
         raise CommandError(str(error), 1) from None
-    print(f"Removed {server.folder}, with the embedded PostgreSQL and its databases.")
+    print(f"Removed {folder}, with the embedded PostgreSQL and its databases.")

@@ -31,13 +31,13 @@ def provide_database(settings: Settings, stack: ExitStack) -> str:
     """
     from psycopg import sql
 
+    from pytest_tiers.databases import embedded_server
     from pytest_tiers.databases.address import ServerError
-    from pytest_tiers.databases.embedded import EmbeddedPostgres
     from pytest_tiers.databases.migrating import migrate
 
     name = f"{settings.name}-development"
     try:
-        server = stack.enter_context(EmbeddedPostgres(settings.name))
+        server = stack.enter_context(embedded_server(settings))
         with server.connect() as connection:
             exists = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
             if exists is None:

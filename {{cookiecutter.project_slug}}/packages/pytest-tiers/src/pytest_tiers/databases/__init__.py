@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
     from pytest_tiers.config import Settings
@@ -91,11 +93,13 @@ def embedded_server(settings: "Settings") -> Iterator["Address"]:
         yield address
 
 
-def remove(settings: "Settings") -> None:
-    """Stop the project's embedded server and delete its data. Raises ServerError if somebody is using it."""
-    from pytest_tiers.databases.preparation import missing
+def remove(settings: "Settings") -> "Path":
+    """Stop the project's embedded server, delete its data, and return where that was.
 
-    if not missing():
-        from pytest_tiers.databases.embedded import EmbeddedPostgres
+    Raises ServerError if somebody is using it.
+    """
+    from pytest_tiers.databases.embedded import EmbeddedPostgres
 
-        EmbeddedPostgres(settings.name).remove()
+    server = EmbeddedPostgres(settings.name)
+    server.remove()
+    return server.folder

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from abc import abstractmethod
 from contextlib import suppress
 from contextvars import Context
 from types import ModuleType
@@ -48,9 +49,9 @@ class Contents(Probe):
         self._is_complete = True
         self._expected = re.compile("|".join(settings.expected_caches) or "(?!)")
 
+    @abstractmethod
     def found(self) -> Places:
         """Return the places that are to be remembered."""
-        raise NotImplementedError
 
     def take(self) -> None:
         """Remember them."""

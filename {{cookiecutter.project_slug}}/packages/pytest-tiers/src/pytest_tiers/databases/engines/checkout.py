@@ -4,6 +4,7 @@ It passes `isinstance` of the driver's class. Statements are seen at the driver'
 SQL, a library that was given the connection.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ Result = TypeVar("Result")
 _OWN = frozenset({"work", "autocommits", "explicit", "starting", "ended", "born"})
 
 
-class Checkout:
+class Checkout(ABC):
     """A connection, as its user sees it. What is the same for each driver; see `on_psycopg` and `on_sqlite`."""
 
     reads_only = False
@@ -158,13 +159,13 @@ class Checkout:
         if self.ended:
             raise self.closed_error()
 
+    @abstractmethod
     def closed_error(self) -> Exception:
         """Return what the driver raises on a closed connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def in_failed_transaction(self) -> Exception:
         """Return what the driver raises in a transaction in which a statement has failed."""
-        raise NotImplementedError
 
     def _refuse_two_phase(self, *_: object, **__: object) -> None:
         __tracebackhide__ = True

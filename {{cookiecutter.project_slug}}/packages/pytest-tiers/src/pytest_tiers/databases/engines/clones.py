@@ -6,7 +6,7 @@ finds what it finds in its own tier, and what it commits is committed. A clone t
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
+from sqlalchemy.pool import Pool, QueuePool
 
 from pytest_tiers.databases.engines.scopes import Scope, Scopes
 
@@ -103,9 +103,6 @@ class ClonePool(Pool):
     def connect(self) -> Any:
         """Check out a connection."""
         return self._clones.pool(self._dialect, self._like).connect()  # type: ignore[arg-type]
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        raise NotImplementedError
 
     def dispose(self) -> None:
         """Close the connections that nobody has, of all databases."""
