@@ -41,7 +41,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, database_c
     """
     monkeypatch.setenv("XDG_CACHE_HOME", str(database_cache))
     for name in list(os.environ):
-        if name.startswith(("PYTEST_XDIST", "PYTEST_ADDOPTS", "COV_CORE")):
+        if name.startswith(("PYTEST_XDIST", "PYTEST_ADDOPTS", "COV_CORE", "CI", "BUILD_NUMBER")):
             monkeypatch.delenv(name)
 
     def write(

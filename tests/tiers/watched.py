@@ -127,7 +127,7 @@ addopts = "--disable-plugin-autoload {plugins} --dist=worksteal"
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTEST", "PYTHONDONTWRITE"))
+        if not name.startswith(("PYTEST", "PYTHONDONTWRITE")) and name not in ("CI", "BUILD_NUMBER")
     }
     before = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
     done = subprocess.run(

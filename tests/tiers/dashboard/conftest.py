@@ -52,9 +52,9 @@ class Opened:
     requests: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium. No longer than a module: meanwhile Playwright has an event loop running in this thread."""
     program = shutil.which("chromium")
     if program is None:
         complain = pytest.fail if os.environ.get("CI") else pytest.skip

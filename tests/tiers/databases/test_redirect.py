@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -74,9 +73,7 @@ def test_an_async_engine(other: URL, driver: str) -> None:
         await engine.dispose()
         return found
 
-    # In a thread of its own: Playwright's synchronous API leaves a loop running in this one.
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(asyncio.run, ask()).result() == "other"
+    assert asyncio.run(ask()) == "other"
     assert engine.url.drivername == f"postgresql+{driver}"
 
 

@@ -316,7 +316,14 @@ def plain():
     return {"a": [1]}
 """
 SETTINGS = """
+from functools import cached_property
+
+
 class Settings:
+    @cached_property
+    def client(self):
+        return object()
+
     def __init__(self):
         self.ttl, self.parts, self.hits = 60, ["a"], 0
 
@@ -365,6 +372,12 @@ LEFT = [
     Case("handles exceptions", "app.exception_handlers[ValueError] = print", "app.exception_handlers", ALL),
     Case("adds a middleware", "app.user_middleware.append(1)", "app.user_middleware", ALL),
     Case("sets a setting", "settings.ttl = 1", "settings.ttl", ALL),
+    Case(
+        "sets a client by its name",
+        "assert client.get('/thread').json() == 0\nsetattr(settings, 'client', 1)",
+        "settings.client",
+        ALL,
+    ),
     Case("adds to a setting", "settings.parts.append(1)", "settings.parts", ALL),
     Case(
         "sets a header of a session", "requests_session.headers['a'] = 'b'", "requests_session.headers", ALL
@@ -389,6 +402,11 @@ INNOCENT = [
     Case("has no route", "assert client.get('/new').status_code == 404", takes=ALL),
     Case("puts it back", "client.headers['a'] = 'b'\ndel client.headers['a']", takes=ALL),
     Case("patches it", "monkeypatch.setattr(settings, 'ttl', 1)", takes=f"monkeypatch, {ALL}"),
+    Case(
+        "has it make a client when it is asked",
+        "assert client.get('/thread').json() == 0\nassert settings.client",
+        takes=ALL,
+    ),
     Case("has a method set it", "settings.hit()", takes=ALL),
     Case(
         "has a client of its own",

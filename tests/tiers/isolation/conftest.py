@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def shop(suite: Suite, server: Address) -> Shop:
         return written
 
     return write
+
+
+@pytest.fixture(scope="session")
+def database_cache() -> Iterator[Path]:
+    """A cache folder of these tests' own: they hold its server, and others look whether theirs has stopped."""
+    with tempfile.TemporaryDirectory(prefix="tiers-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # as root, the server is another user
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

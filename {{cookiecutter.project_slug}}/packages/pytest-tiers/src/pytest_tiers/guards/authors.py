@@ -7,8 +7,10 @@ import dis
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -125,9 +127,10 @@ class Author:
     def _texts(self) -> frozenset[str]:
         found: set[str] = set()
         for code in self._codes:
+            variables = _shown_by_assertions(code)
             for constant in code.co_consts:
                 for text in constant if isinstance(constant, tuple) else (constant,):
-                    if isinstance(text, str) and len(text) < 200:
+                    if isinstance(text, str) and len(text) < 200 and text not in variables:
                         found |= {text, text.rpartition(".")[2]}
         return frozenset(found)
 
@@ -195,6 +198,20 @@ def codes_within(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from codes_within(constant)
+
+
+def _shown_by_assertions(code: CodeType) -> set[str]:
+    """Return the names of variables that are in the code only because pytest rewrites assertions, to show their values."""
+    if "@py_builtins" not in code.co_names:
+        return set()
+    # `@py_format["py0"] = repr(x) if "x" in @py_builtins.locals() or … else "x"`: there, and at the end of it.
+    asked, loaded = Counter[str](), Counter[str]()
+    instructions = [one for one in dis.get_instructions(code) if one.opname != "PUSH_NULL"]
+    for one, following in pairwise(instructions):
+        if isinstance(one.argval, str) and one.opname.startswith("LOAD_CONST"):
+            loaded[one.argval] += 1
+            asked[one.argval] += following.argval == "@py_builtins"
+    return {name for name, times in asked.items() if times and loaded[name] <= 2 * times}
 
 
 def _code_of_module(node: pytest.Collector) -> CodeType | None:
